@@ -5,23 +5,15 @@
 //! lost, torn or kept; each change of a name is lost or kept whatever became of earlier ones, but for changes of the same
 //! name, which keep their order. So a name may outlive the bytes, and a later change an earlier one.
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+mod disk;
+
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::files::{FileSystem, Found, FoundKind};
 use super::seeded::Seeded;
-
-/// A file or folder, by number.
-type Node = u64;
-
-/// The folder `/`, which always exists.
-const ROOT: Node = 0;
-
-/// Bytes that a disk writes at once: a torn file is whole in each of them or lost.
-const SECTOR: usize = 512;
+use disk::{Disk, FolderNode, Node, Stored, torn};
 
 /// Which synchronisations are taken away, for negative controls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,135 +27,6 @@ pub enum Dropped {
     Folders,
     /// Those of one folder.
     Folder(PathBuf),
-}
-
-#[derive(Debug, Clone, Default)]
-struct FolderNode {
-    names: BTreeMap<OsString, Node>,
-    durable: BTreeMap<OsString, Node>,
-    /// What was changed since the last synchronisation: a name, and what it stands for now.
-    pending: Vec<(OsString, Option<Node>)>,
-}
-
-impl FolderNode {
-    fn set(&mut self, name: &OsStr, node: Option<Node>) {
-        match node {
-            Some(node) => self.names.insert(name.to_owned(), node),
-            None => self.names.remove(name),
-        };
-        self.pending.push((name.to_owned(), node));
-    }
-
-    fn after_crash(&self, seeded: &mut Seeded) -> BTreeMap<OsString, Node> {
-        let mut names = self.durable.clone();
-        for (name, node) in self.pending.iter().filter(|_| seeded.coin()) {
-            match node {
-                Some(node) => names.insert(name.clone(), *node),
-                None => names.remove(name),
-            };
-        }
-        names
-    }
-}
-
-#[derive(Debug, Clone)]
-enum Stored {
-    File { bytes: Arc<[u8]>, durable: bool },
-    Folder(FolderNode),
-}
-
-#[derive(Debug, Default)]
-struct Disk {
-    nodes: BTreeMap<Node, Stored>,
-    next: Node,
-    changes: u64,
-    stop_after: Option<u64>,
-    fail_change: Option<(u64, ErrorKind)>,
-    dropped: Dropped,
-    links_refused: bool,
-    unreadable: Option<PathBuf>,
-}
-
-impl Disk {
-    fn add(&mut self, stored: Stored) -> Node {
-        let node = self.next;
-        self.next += 1;
-        self.nodes.insert(node, stored);
-        node
-    }
-
-    fn powered(&self) -> io::Result<()> {
-        match self.stop_after {
-            Some(last) if self.changes > last => Err(io::Error::other("the power has gone (simulated)")),
-            _ => Ok(()),
-        }
-    }
-
-    /// Counts a change, and fails it where that was asked for.
-    fn change(&mut self) -> io::Result<()> {
-        self.changes += 1;
-        self.powered()?;
-        match self.fail_change {
-            Some((number, kind)) if number == self.changes => Err(io::Error::new(kind, "it failed (simulated)")),
-            _ => Ok(()),
-        }
-    }
-
-    fn folder(&self, path: &Path) -> io::Result<(Node, &FolderNode)> {
-        self.powered()?;
-        let node = self.find(path)?;
-        match self.nodes.get(&node) {
-            Some(Stored::Folder(folder)) => Ok((node, folder)),
-            _ => Err(ErrorKind::NotADirectory.into()),
-        }
-    }
-
-    fn find(&self, path: &Path) -> io::Result<Node> {
-        let mut node = ROOT;
-        for part in path.strip_prefix("/").map_err(|_| io::Error::from(ErrorKind::InvalidInput))? {
-            let Some(Stored::Folder(folder)) = self.nodes.get(&node) else {
-                return Err(ErrorKind::NotADirectory.into());
-            };
-            node = *folder.names.get(part).ok_or(ErrorKind::NotFound)?;
-        }
-        Ok(node)
-    }
-
-    fn file(&self, path: &Path) -> io::Result<Arc<[u8]>> {
-        self.powered()?;
-        match self.nodes.get(&self.find(path)?) {
-            Some(Stored::File { bytes, .. }) => Ok(Arc::clone(bytes)),
-            _ => Err(ErrorKind::IsADirectory.into()),
-        }
-    }
-
-    fn set(&mut self, path: &Path, node: Option<Node>) -> io::Result<()> {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(ErrorKind::InvalidInput.into());
-        };
-        let parent = self.find(parent)?;
-        match self.nodes.get_mut(&parent) {
-            Some(Stored::Folder(folder)) => folder.set(name, node),
-            _ => return Err(ErrorKind::NotADirectory.into()),
-        }
-        Ok(())
-    }
-
-    fn must_be_absent(&self, path: &Path) -> io::Result<()> {
-        match self.find(path) {
-            Ok(_) => Err(ErrorKind::AlreadyExists.into()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn drops_folder(&self, path: &Path) -> bool {
-        match &self.dropped {
-            Dropped::Folders => true,
-            Dropped::Folder(dropped) => dropped == path,
-            Dropped::Nothing | Dropped::Files => false,
-        }
-    }
 }
 
 /// The simulated file system. Clones are the same disk; [`SimulatedFiles::crash`] makes another one.
@@ -212,7 +75,7 @@ impl SimulatedFiles {
         self.disk().stop_after = Some(n);
     }
 
-    /// Lets change number `n` (counted from 1) fail once, with an error of `kind`. A file whose creation fails is left with
+    /// Lets change number `n` (counted from 1; 0 for none) fail once, with an error of `kind`. A file whose creation fails is left with
     /// half of its bytes; of a synchronisation that fails nothing is made durable.
     pub fn fail_change(&self, n: u64, kind: ErrorKind) {
         self.disk().fail_change = Some((n, kind));
@@ -240,23 +103,6 @@ impl SimulatedFiles {
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What may be left of bytes that were not synchronised: none, a part from the beginning, all with sectors of zeros, the
-/// length alone, or everything.
-fn torn(bytes: &[u8], seeded: &mut Seeded) -> Arc<[u8]> {
-    let cut = seeded.below(bytes.len());
-    match seeded.below(5) {
-        0 => [].into(),
-        1 => bytes.iter().copied().take(cut).collect(),
-        2 => {
-            let mut left = bytes.to_vec();
-            left.chunks_mut(SECTOR).filter(|_| seeded.coin()).for_each(|sector| sector.fill(0));
-            left.into()
-        }
-        3 => vec![0; bytes.len()].into(),
-        _ => bytes.into(),
     }
 }
 
