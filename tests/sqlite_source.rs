@@ -93,7 +93,51 @@ fn copies_of_a_busy_database_in_rollback_mode_are_consistent() {
     copies_keep_the_sum("delete");
 }
 
-/// The negative control of the two tests above: what a plain copy of the file misses, the check sees.
+#[test]
+fn copies_are_consistent_while_another_process_writes() {
+    use std::io::Write;
+    let Some(_) = shell("copies_are_consistent_while_another_process_writes") else { return };
+    for journal_mode in ["wal", "delete"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bank.db");
+        drop(bank(&path, journal_mode));
+        let mut other =
+            std::process::Command::new(SHELL_NAME).arg(&path).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mut input = other.stdin.take().unwrap();
+        let writer = std::thread::spawn(move || {
+            input.write_all(b".timeout 30000\nPRAGMA synchronous = OFF;\n").unwrap();
+            for n in 0.. {
+                let (from, to) = (n % ACCOUNTS + 1, n * 7 % ACCOUNTS + 1);
+                let sql = format!(
+                    "BEGIN IMMEDIATE; UPDATE account SET balance = balance - 1 WHERE id = {from};
+                     UPDATE account SET balance = balance + 1, note = note || '+' WHERE id = {to}; COMMIT;\n"
+                );
+                // Until the other process is gone.
+                if input.write_all(sql.as_bytes()).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut written = 0;
+        for round in 0..5 {
+            let (copy, before) = (folder.path().join(format!("copy-{round}")), written);
+            // Again until the other process has written since the last copy.
+            while written == before {
+                let _ = fs::remove_file(&copy);
+                backup(&path, &copy).unwrap();
+                let rows = query(&copy, "SELECT sum(balance), sum(length(note)) FROM account");
+                assert_eq!(rows[0][0], (ACCOUNTS * 1000).into(), "{journal_mode}");
+                let rusqlite::types::Value::Integer(now) = rows[0][1] else { panic!("{rows:?}") };
+                written = now;
+            }
+        }
+        other.kill().unwrap();
+        other.wait().unwrap();
+        writer.join().unwrap();
+    }
+}
+
+/// The negative control of the tests above: what a plain copy of the file misses, the check sees.
 #[test]
 fn a_plain_copy_of_the_file_is_not_the_database() {
     let folder = tempfile::tempdir().unwrap();

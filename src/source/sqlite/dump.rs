@@ -5,6 +5,9 @@
 //! - Indexes, triggers and views come after all tables, in the order in which they were made.
 //! - A virtual table's entry goes straight into the schema; its shadow tables are dumped like any others.
 //! - A text is cut at a NUL. [`Dump::texts_cut`] counts these, because the dump does not say so itself.
+//!
+//! It differs in two cases, where the shell's dump could not be loaded or would load a part: a view, index or trigger
+//! whose text ends inside a `/*` comment has it closed, and a database that cannot be read to its end is an error.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -102,7 +105,15 @@ impl Writer<'_> {
         )?;
         let mut rows = others.query([])?;
         while let Some(row) = rows.next()? {
-            self.statement(bytes(row, 0)?)?;
+            let sql = bytes(row, 0)?;
+            self.put(sql)?;
+            // Where two dashes stand anywhere, the shell does not look whether a comment begins there.
+            let dashes = sql.windows(2).any(|window| window == b"--");
+            self.put(match closing(sql) {
+                b"*/;\n" => b"*/;\n",
+                _ if dashes => b"\n;\n",
+                other => other,
+            })?;
         }
         if virtual_tables {
             self.put(b"PRAGMA writable_schema=OFF;\n")?;
@@ -131,7 +142,7 @@ impl Writer<'_> {
             }
             return self.virtual_table(name, sql);
         } else {
-            self.statement(sql)?;
+            self.create_table(sql)?;
         }
         self.rows(connection, name)
     }
@@ -148,10 +159,9 @@ impl Writer<'_> {
         Ok(self.out.write_all(&self.line)?)
     }
 
-    /// A statement of the schema, closed in the way that it needs.
-    fn statement(&mut self, sql: &[u8]) -> Result<(), Failure> {
-        const TABLE: &[u8] = b"CREATE TABLE ";
-        match sql.strip_prefix(TABLE) {
+    /// What makes an ordinary table.
+    fn create_table(&mut self, sql: &[u8]) -> Result<(), Failure> {
+        match sql.strip_prefix(b"CREATE TABLE ") {
             // Shadow tables are made with quoted names, and exist already where their virtual table made them.
             Some(rest) if rest.starts_with(b"'") || rest.starts_with(b"\"") => {
                 self.put(b"CREATE TABLE IF NOT EXISTS ")?;
@@ -159,7 +169,7 @@ impl Writer<'_> {
             }
             _ => self.put(sql)?,
         }
-        self.put(if ends_in_line_comment(sql) { b"\n;\n" } else { b";\n" })
+        self.put(closing(sql))
     }
 
     fn rows(&mut self, connection: &Connection, name: &str) -> Result<(), Failure> {
@@ -200,12 +210,12 @@ fn bytes<'row>(row: &'row Row<'_>, column: usize) -> rusqlite::Result<&'row [u8]
     Ok(row.get_ref(column)?.as_bytes_or_null()?.unwrap_or_default())
 }
 
-/// Whether a semicolon set after `sql` would belong to a comment that runs to the end of its line.
-fn ends_in_line_comment(sql: &[u8]) -> bool {
+/// What ends the statement `sql`: a comment that is open at its end is closed before.
+fn closing(sql: &[u8]) -> &'static [u8] {
     let mut rest = sql;
     loop {
         let (open, close): (usize, &[u8]) = match rest {
-            [] => return false,
+            [] => return b";\n",
             [b'-', b'-', ..] => (2, b"\n"),
             [b'/', b'*', ..] => (2, b"*/"),
             [b'[', ..] => (1, b"]"),
@@ -218,7 +228,9 @@ fn ends_in_line_comment(sql: &[u8]) -> bool {
         let inner = rest.get(open..).unwrap_or_default();
         match inner.windows(close.len()).position(|window| window == close) {
             Some(at) => rest = inner.get(at + close.len()..).unwrap_or_default(),
-            None => return close == b"\n",
+            None if close == b"\n" => return b"\n;\n",
+            None if close == b"*/" => return b"*/;\n",
+            None => return b";\n",
         }
     }
 }
@@ -228,12 +240,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_comment_at_the_end_is_told_from_one_in_the_middle_or_in_quotes() {
-        for open in ["SELECT 1 -- x", "--", "'it''s' --'", "/* -- */ -- y", "[--] --", "--\n--"] {
-            assert!(ends_in_line_comment(open.as_bytes()), "{open}");
+    fn a_comment_that_is_open_at_the_end_is_closed() {
+        for open in ["SELECT 1 -- x", "--", "'it''s' --'", "/* -- */ -- y", "[--] --", "--\n--", "-- /* x"] {
+            assert_eq!(closing(open.as_bytes()), b"\n;\n", "{open}");
         }
-        for closed in ["", "SELECT 1", "'--'", "\"--", "`--`", "[--]", "-- x\n1", "/* --", "/* -- */", "1 - -1", "-"] {
-            assert!(!ends_in_line_comment(closed.as_bytes()), "{closed}");
+        for open in ["/* --", "1 /*/", "-- x\n/* \n"] {
+            assert_eq!(closing(open.as_bytes()), b"*/;\n", "{open}");
+        }
+        for closed in ["", "SELECT 1", "'--'", "\"--", "`--`", "[--]", "-- x\n1", "/* -- */", "1 - -1", "-", "'/*'"] {
+            assert_eq!(closing(closed.as_bytes()), b";\n", "{closed}");
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Locks on a database file belong to the process, and closing *any* descriptor of the file gives them up. So nothing
 //! here, and nothing in a process that calls this while it has connections of its own, opens a live database as a
-//! plain file: it is looked at by name only (`stat`, `access`) and read through SQLite. Copies made by [`backup`]
+//! plain file: it is looked at by name only (`stat`, `access`) and read through SQLite. Copies made by [`backup()`]
 //! are private and may be read as files.
 
 mod backup;

@@ -43,7 +43,9 @@ pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
 pub(super) fn open_reader(database: &Path, timeout: Duration) -> Result<Connection> {
     check_readable(database)?;
     let mut modes = vec![Mode::ReadWrite, Mode::ReadOnly];
-    if fs::metadata(beside(database, "-wal")).map_or(true, |wal| wal.len() == 0) {
+    // This mode sees neither a log nor a journal, so there must be none.
+    let empty = |suffix| fs::metadata(beside(database, suffix)).map_or(true, |file| file.len() == 0);
+    if empty("-wal") && empty("-journal") {
         modes.push(Mode::Immutable);
     }
     let mut outcome = Err(io::Error::from(io::ErrorKind::PermissionDenied)).map_err(|e| Error::source(database, e));
@@ -178,4 +180,45 @@ fn parse_header(bytes: &[u8]) -> Option<Header> {
     };
     let wal = *bytes.get(18)? == 2;
     Some(Header { page_size, wal, user_version: be_i32(60)?, application_id: be_i32(68)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mode_reads_the_same_and_immutable_leaves_nothing_beside() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("file:a %41?mode=memory#é.db");
+        let writer = Connection::open(&database).unwrap();
+        writer.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t(a); INSERT INTO t VALUES(7)").unwrap();
+        drop(writer);
+        for mode in [Mode::Immutable, Mode::ReadWrite, Mode::ReadOnly] {
+            let connection = open_as(&database, mode, Duration::ZERO).unwrap();
+            let value: i64 = connection.query_row("SELECT a FROM t", [], |row| row.get(0)).unwrap();
+            assert_eq!(value, 7);
+            assert_eq!(beside(&database, "-shm").exists(), mode != Mode::Immutable, "{mode:?}");
+            let written = connection.execute("INSERT INTO t VALUES(8)", []).is_ok();
+            assert_eq!(written, mode == Mode::ReadWrite);
+            connection.execute("DELETE FROM t WHERE a = 8", []).ok();
+        }
+    }
+
+    #[test]
+    fn a_header_tells_the_page_size_and_the_mode_or_is_none() {
+        let mut header = [0; HEADER_LEN];
+        header[..16].copy_from_slice(b"SQLite format 3\0");
+        header[18] = 1;
+        for (stored, page_size) in [([2, 0], 512), ([16, 0], 4096), ([0, 1], 65536)] {
+            header[16..18].copy_from_slice(&stored);
+            let parsed = parse_header(&header).unwrap();
+            assert_eq!((parsed.page_size, parsed.wal), (page_size, false));
+        }
+        for wrong in [[0, 0], [1, 0], [16, 1], [0, 2], [255, 255]] {
+            header[16..18].copy_from_slice(&wrong);
+            assert_eq!(parse_header(&header), None, "{wrong:?}");
+        }
+        assert_eq!(parse_header(&header[..99]), None);
+        assert_eq!(parse_header(&[]), None);
+    }
 }

@@ -61,7 +61,7 @@ impl Extended {
         let dividend = u128::from(self.mantissa) << 64;
         let (quotient, rest) = (dividend / by, (dividend % by) << 2);
         // Two more bits below the quotient, so that there is always one to round on.
-        Self::round(quotient << 2 | rest / by, self.exponent - divisor.exponent - 66, rest % by != 0)
+        Self::round((quotient << 2) | (rest / by), self.exponent - divisor.exponent - 66, rest % by != 0)
     }
 
     /// `self + other`, where `other` is not the larger one.
@@ -132,16 +132,17 @@ pub(super) fn append_real(out: &mut Vec<u8>, value: f64) {
         out.extend_from_slice(b"NULL");
         return;
     }
+    const INTEGERS: std::ops::Range<f64> = -9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0;
+    if INTEGERS.contains(&value) && value.trunc() == value {
+        // Whole numbers of 64 bits are exact. The sign of a negative zero is not written.
+        out.extend_from_slice(format!("{}.0", value as i64).as_bytes());
+        return;
+    }
     if value < 0.0 {
         out.push(b'-');
     }
     if value.is_infinite() {
         out.extend_from_slice(b"1e999");
-        return;
-    }
-    if value == 0.0 {
-        // The sign of a negative zero is not written.
-        out.extend_from_slice(b"0.0");
         return;
     }
     let (digits, exponent) = decimal(value.abs());
@@ -192,6 +193,9 @@ mod tests {
             (1e15, "1000000000000000.0"),
             (1e19, "10000000000000000000.0"),
             (1e20, "1.0e+20"),
+            (6355583.0, "6355583.0"),
+            (-9223372036854775808.0, "-9223372036854775808.0"),
+            (9223372036854775808.0, "9223372036854775807.8"),
             (1e100, "1.0e+100"),
             (9.3e18, "9300000000000000000.1"),
             (123456.789, "123456.7890000000043"),
