@@ -76,7 +76,7 @@ mod tests {
         #[test]
         fn any_page_size_gives_a_length_within_the_limit(page in any::<u32>(), target in any::<u32>()) {
             let len = page_chunk_len(page, target);
-            prop_assert!(len >= 1 && len <= CHUNK_MAX);
+            prop_assert!((1..=CHUNK_MAX).contains(&len));
             if page >= 1 && page as usize <= CHUNK_MAX {
                 prop_assert_eq!(len % page as usize, 0);
                 prop_assert!(len >= target as usize || len + page as usize > CHUNK_MAX);

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use zeroize::Zeroizing;
 
-use super::master::{KEY_LEN, MasterKey};
+use super::derive::{Key, derive};
+use super::master::MasterKey;
 use super::seal::{Encryption, SALT_LEN, Sealer};
 use crate::error::Result;
 use crate::id::{ChunkId, RepoId};
@@ -17,17 +17,6 @@ const OBJECT_ROOT_CONTEXT: &str = "snaphold v1 root of object keys";
 
 /// The kind that is authenticated with what a pack's sealer seals. Objects have an own root, so it clashes with none.
 const PACK_KIND: u8 = 0;
-
-pub(super) type Key = Zeroizing<[u8; KEY_LEN]>;
-
-/// BLAKE3's key derivation over the parts, one after another. All but the last must be of fixed length.
-pub(super) fn derive(context: &str, parts: &[&[u8]]) -> Key {
-    let mut hasher = blake3::Hasher::new_derive_key(context);
-    for part in parts {
-        hasher.update(part);
-    }
-    Zeroizing::new(hasher.finalize().into())
-}
 
 /// A repository's keys. Each is `BLAKE3 derive_key(context, master key ‖ repository id)` with a context of its own.
 pub struct RepoKeys {
@@ -105,6 +94,8 @@ impl fmt::Debug for RepoKeys {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use zeroize::Zeroizing;
+
     use super::*;
 
     pub const REPO: RepoId = RepoId([0x11; 16]);

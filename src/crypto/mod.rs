@@ -14,6 +14,7 @@
 //! No key is derived from what a chunk holds. Every byte string that is hashed here is made of parts of fixed length,
 //! but for its last.
 
+mod derive;
 mod keys;
 mod master;
 mod seal;

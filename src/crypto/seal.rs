@@ -6,7 +6,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde::{Deserialize, Serialize};
 
-use super::keys::{Key, derive};
+use super::derive::{Key, derive};
 use crate::error::{Error, Result};
 use crate::id::RepoId;
 

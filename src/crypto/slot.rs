@@ -10,7 +10,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::keys::{Key, derive};
+use super::derive::{Key, derive};
 use super::master::{KEY_LEN, MasterKey};
 use super::seal::{TAG_LEN, aes_key, tag};
 use crate::clock::Entropy;
