@@ -93,11 +93,6 @@ impl Extended {
     /// The records that say this, in a fixed order; empty where there is nothing to say.
     pub fn to_records(&self) -> Vec<u8> {
         let mut records = Vec::new();
-        let names = [&self.path, &self.link].into_iter().flatten();
-        if names.clone().any(|name| std::str::from_utf8(name).is_err()) {
-            // Names in PAX are UTF-8 unless this says that they are plain bytes.
-            put_record(&mut records, b"hdrcharset", b"BINARY");
-        }
         let mut put = |key: &str, value: Option<Vec<u8>>| {
             if let Some(value) = value {
                 put_record(&mut records, key.as_bytes(), &value);
@@ -261,7 +256,7 @@ mod tests {
             (b"5 =a\n", "malformed"),
             (b"9 path=a\n9 path=b\n", "says path twice"),
             (b"9 size=x\n", "size is no number"),
-            (b"10 size=-1\n", "size is no number"),
+            (b"11 size=-1\n", "size is no number"),
             (b"22 GNU.sparse.major=1\n", "sparse"),
         ] {
             let problem = Extended::parse(records).unwrap_err();

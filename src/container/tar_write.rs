@@ -1,5 +1,9 @@
 //! A tar, written as a stream: POSIX ustar, with a PAX header before a member only where something does not fit.
 //!
+//! Names in PAX are UTF-8. A name that is not, and is too long for a header too, is written the way GNU tar does:
+//! GNU tar, bsdtar and Python's tarfile all take it without a word, which they do not of PAX's own way out
+//! (`hdrcharset=BINARY`).
+//!
 //! The same members give the same bytes: no times of the writing, no user names, no choice that depends on anything
 //! but the member.
 
@@ -145,7 +149,7 @@ impl<W: Write> TarWriter<W> {
             return Err(refused("its device numbers are too large"));
         }
         if header.link.len() > NAME_LEN {
-            extended.link = Some(header.link.clone());
+            extended.link = self.put_unless_utf8(kind::GNU_LONG_LINK, &header.link)?;
         }
         header.uid = metadata.uid.into();
         extended.uid = (u64::from(metadata.uid) > OCTAL_8_MAX).then_some(header.uid);
@@ -156,10 +160,13 @@ impl<W: Write> TarWriter<W> {
             extended.mtime_ns = Some(metadata.mtime_ns);
         }
         let name = self.name_of(path, header.kind == kind::DIRECTORY);
-        let (prefix, short) = split_name(&name).unwrap_or_else(|| {
-            extended.path = Some(name.clone());
-            (&[], &name)
-        });
+        let (prefix, short) = match split_name(&name) {
+            Some(split) => split,
+            None => {
+                extended.path = self.put_unless_utf8(kind::GNU_LONG_NAME, &name)?;
+                (&[][..], &name[..])
+            }
+        };
         header.name = short.to_vec();
         self.put_extended(&extended, &refused)?;
         self.put(&header.to_block(prefix), BLOCK)
@@ -179,6 +186,20 @@ impl<W: Write> TarWriter<W> {
         self.put(&header.to_block(&[]), BLOCK)?;
         self.put(&records, records.len())?;
         self.put(&[0; BLOCK], padding(len))
+    }
+
+    /// The long name, for PAX; one that PAX cannot have is written at once.
+    fn put_unless_utf8(&mut self, kind: u8, name: &[u8]) -> Result<Option<Vec<u8>>> {
+        if std::str::from_utf8(name).is_ok() {
+            return Ok(Some(name.to_vec()));
+        }
+        let text = [name, b"\0"].concat();
+        let len = text.len() as u64;
+        let header = Header { name: b"././@LongLink".to_vec(), mode: 0o644, size: len, kind, ..Header::default() };
+        self.put(&header.to_block(&[]), BLOCK)?;
+        self.put(&text, text.len())?;
+        self.put(&[0; BLOCK], padding(len))?;
+        Ok(None)
     }
 
     /// How the tar names `path`. A folder's name ends in a slash.
