@@ -47,6 +47,8 @@ pub const INLINE_MAX: usize = 128;
 pub const CONTAINER_RATIO_MAX: u64 = 1 << 20;
 /// Most members in a container that is loaded.
 pub const CONTAINER_MEMBERS_MAX: u64 = 50_000_000;
+/// Largest PAX header of a tar member, bytes: its path, its link's target and its extended attributes.
+pub const PAX_HEADER_MAX: u64 = 16 * 1024 * 1024;
 /// Largest Argon2id memory cost accepted from a key slot, KiB.
 pub const ARGON2_MEMORY_KIB_MAX: u32 = 1024 * 1024;
 /// Largest Argon2id time cost accepted from a key slot.

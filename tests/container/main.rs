@@ -1,0 +1,8 @@
+//! Containers: what is loaded is read strictly, what is exported is read by everybody.
+
+mod damage;
+mod hostile;
+mod neo4j;
+mod round_trip;
+mod support;
+mod tools;
