@@ -9,7 +9,7 @@
 //! ```
 
 use crate::codec::{BlockCodec, Compressor, Decompressor, Effort};
-use crate::crypto::{Encryption, ObjectTag, RepoKeys, TAG_LEN};
+use crate::crypto::{RepoKeys, SALT_LEN, TAG_LEN};
 use crate::id::HASH_LEN;
 use crate::limits;
 
@@ -18,7 +18,20 @@ use super::{Cursor, FormatError};
 const MAGIC: &[u8; 8] = b"SNAPOBJ1";
 const VERSION: u16 = 1;
 const HEADER_LEN: usize = 24;
-const SALT_LEN: usize = 32;
+
+/// The kinds of sealed object. The numbers are part of the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ObjectTag {
+    /// A manifest.
+    Manifest = 1,
+    /// A ledger record.
+    Ledger = 2,
+    /// A registered writer.
+    Writer = 3,
+    /// Condemned packs.
+    Condemned = 4,
+}
 
 /// The stored bytes of an object. `name` is authenticated with it; pass an empty one where the name is the hash of
 /// these bytes.
@@ -43,7 +56,8 @@ pub fn seal(
     object.extend((stored.len() as u32 | if codec == BlockCodec::Plain { PLAIN_BIT } else { 0 }).to_le_bytes());
     object.extend(salt);
     let aad = [object.as_slice(), name.as_bytes()].concat();
-    let sealed = keys.object_sealer(kind, &salt).seal(0, &aad, stored).map_err(FormatError::damaged)?;
+    let sealer = keys.object_sealer(kind as u8, &salt).map_err(FormatError::damaged)?;
+    let sealed = sealer.seal(0, &aad, stored).map_err(FormatError::damaged)?;
     object.extend(sealed);
     let checksum = blake3::hash(&object);
     object.extend(checksum.as_bytes());
@@ -66,7 +80,7 @@ pub fn open(keys: &RepoKeys, kind: ObjectTag, name: &str, object: &[u8]) -> Resu
     if stored_kind != kind as u8 {
         return Err(FormatError::damaged("it is an object of another kind"));
     }
-    if Encryption::from_byte(encryption) != Some(keys.encryption()) {
+    if encryption != keys.encryption() as u8 {
         return Err(FormatError::damaged("it is not sealed as this repository's objects are"));
     }
     let (plain_len, stored_len) = (cursor.u32()? as usize, cursor.u32()?);
@@ -82,7 +96,8 @@ pub fn open(keys: &RepoKeys, kind: ObjectTag, name: &str, object: &[u8]) -> Resu
     let header = body.get(..HEADER_LEN + SALT_LEN).unwrap_or_default();
     let aad = [header, name.as_bytes()].concat();
     let stored = keys
-        .object_sealer(kind, &salt)
+        .object_sealer(kind as u8, &salt)
+        .map_err(FormatError::damaged)?
         .open(0, &aad, sealed.to_vec())
         .ok_or_else(|| FormatError::damaged("its seal does not fit"))?;
     Decompressor::default().decompress(codec, &stored, plain_len).map_err(FormatError::damaged)

@@ -16,7 +16,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{BlockCodec, Compressor, Decompressor, Effort};
+use crate::codec::{BlockCodec, Decompressor, Effort};
 use crate::crypto::{RepoKeys, Sealer, TAG_LEN};
 use crate::id::ChunkId;
 use crate::limits;
@@ -139,14 +139,15 @@ pub struct PackBuilder {
 
 impl PackBuilder {
     /// An empty pack with a random `salt`.
-    pub fn new(keys: &RepoKeys, kind: PackKind, salt: [u8; 32]) -> Self {
+    pub fn new(keys: &RepoKeys, kind: PackKind, salt: [u8; 32]) -> Result<Self, FormatError> {
+        let sealer = keys.pack_sealer(&salt).map_err(FormatError::damaged)?;
         let mut bytes = Vec::with_capacity(limits::PACK_TARGET + limits::PACK_TARGET / 8);
         bytes.extend_from_slice(MAGIC);
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend([kind as u8, keys.encryption() as u8]);
         bytes.extend(0u32.to_le_bytes());
         bytes.extend(salt);
-        Self { bytes, sealer: keys.pack_sealer(&salt), footer: Footer::default(), kind }
+        Ok(Self { bytes, sealer, footer: Footer::default(), kind })
     }
 
     /// The pack's kind.
@@ -240,7 +241,8 @@ impl PackOpener {
         }
         let salt = cursor.array()?;
         let header = header.first_chunk().copied().ok_or_else(|| FormatError::damaged("it is cut short"))?;
-        Ok(Self { sealer: keys.pack_sealer(&salt), header, kind })
+        let sealer = keys.pack_sealer(&salt).map_err(FormatError::damaged)?;
+        Ok(Self { sealer, header, kind })
     }
 
     /// The pack's kind.

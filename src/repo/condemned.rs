@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::ObjectTag;
 use crate::error::{Error, Result};
-use crate::format::{decode, encode, object};
+use crate::format::object::{self, ObjectTag};
+use crate::format::{decode, encode};
 use crate::id::{PackId, WriterId};
 use crate::storage::{ObjectKind, ObjectName};
 

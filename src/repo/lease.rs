@@ -7,10 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::ProcessIdentity;
-use crate::crypto::ObjectTag;
 use crate::error::{Error, Result};
 use crate::format::manifest::SnapshotType;
-use crate::format::{decode, encode, object};
+use crate::format::object::{self, ObjectTag};
+use crate::format::{decode, encode};
 use crate::id::{SnapshotId, WriterId};
 use crate::storage::{ObjectKind, ObjectName, PutOutcome};
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::crypto::ObjectTag;
 use crate::error::{Error, Result};
 use crate::format::ledger::LedgerRecord;
-use crate::format::{decode, encode, object};
+use crate::format::object::{self, ObjectTag};
+use crate::format::{decode, encode};
 use crate::id::SnapshotId;
 use crate::storage::{ObjectKind, ObjectName, PutOutcome};
 

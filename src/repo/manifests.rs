@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use crate::crypto::ObjectTag;
 use crate::error::{Error, Result};
 use crate::format::manifest::Manifest;
-use crate::format::{decode, encode, object};
+use crate::format::object::{self, ObjectTag};
+use crate::format::{decode, encode};
 use crate::limits;
 use crate::storage::{ObjectKind, ObjectName};
 

@@ -149,7 +149,7 @@ impl Repository {
         let stored = Self::stored_config(&*storage)?;
         let master = keyring::unlock(&*storage, &stored.config, secret)?;
         let keys = Arc::new(RepoKeys::derive(&master, stored.config.repo, stored.config.encryption));
-        if !keys.config_mac_fits(&stored.authenticated, &stored.mac) {
+        if !keys.config_mac_is(&stored.authenticated, &stored.mac) {
             return Err(Error::damaged("config", "it was not written by who holds the key"));
         }
         let index_dir = index_dir.to_path_buf();

@@ -416,12 +416,15 @@ fn pack_blocks(shared: &Shared, blocks: &Receiver<QueuedBlock>, packs: &Sender<Q
     for (kind, block) in blocks {
         let [data, meta] = &mut open;
         let slot = if kind == PackKind::Data { data } else { meta };
-        let builder = slot.get_or_insert_with(|| begin(kind));
-        if let Err(error) = builder.push(block) {
+        let pushed = match slot.take().map_or_else(|| begin(kind), Ok) {
+            Ok(builder) => slot.insert(builder).push(block),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = pushed {
             shared.fail(Error::Failed(error.to_string()));
             return;
         }
-        if builder.is_full()
+        if slot.as_ref().is_some_and(PackBuilder::is_full)
             && let Some(builder) = slot.take()
             && packs.send(QueuedPack { kind, builder }).is_err()
         {

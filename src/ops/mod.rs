@@ -1,0 +1,6 @@
+//! What is done with a repository: capture, restore, export, diff, verify, gc, repair.
+
+pub mod capture;
+mod progress;
+
+pub use progress::{Progress, Silent};

@@ -1,0 +1,1 @@
+//! Instances, plans, and the work flows that a user names.
