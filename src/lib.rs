@@ -7,7 +7,7 @@
 //! 1. [`error`], [`id`], [`limits`], [`clock`]: words that every layer uses
 //! 2. [`storage`]: objects by name, the only place that touches a repository's medium
 //! 3. [`chunk`], [`codec`], [`crypto`], [`container`]: cutting, compressing, sealing, opening; pure
-//! 4. [`format`]: the bytes of every stored thing; pure
+//! 4. [`mod@format`]: the bytes of every stored thing; pure
 //! 5. [`repo`]: packs, index, recipes, manifests; what is visible and when
 //! 6. [`ops`]: capture, restore, export, diff, verify, gc, repair
 //! 7. [`source`]: one file a kind of instance

@@ -53,5 +53,11 @@ pub const PAX_HEADER_MAX: u64 = 16 * 1024 * 1024;
 pub const ARGON2_MEMORY_KIB_MAX: u32 = 1024 * 1024;
 /// Largest Argon2id time cost accepted from a key slot.
 pub const ARGON2_TIME_MAX: u32 = 32;
+/// Most Argon2id lanes accepted from a key slot.
+pub const ARGON2_LANES_MAX: u32 = 16;
+/// Longest label of a key slot, bytes.
+pub const KEY_LABEL_MAX: usize = 256;
+/// Shortest content of a key file, bytes: as many as the key that it protects.
+pub const KEY_FILE_MIN: usize = 32;
 /// Longest passphrase or key-file content, bytes.
 pub const SECRET_MAX: usize = 64 * 1024;

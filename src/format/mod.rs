@@ -2,4 +2,106 @@
 //!
 //! docs/FORMAT.md describes the same bytes for someone who writes a reader without this code.
 
+pub mod config;
+pub mod ledger;
+pub mod manifest;
+pub mod object;
+pub mod pack;
+pub mod recipe;
 pub mod tree;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What is wrong with stored bytes. The caller adds the object's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// The bytes are not what they should be.
+    #[error("{0}")]
+    Damaged(String),
+    /// The bytes are of a version or carry a feature flag that is not known here.
+    #[error("{0}")]
+    Unsupported(String),
+}
+
+impl FormatError {
+    pub(crate) fn damaged(detail: impl ToString) -> Self {
+        FormatError::Damaged(detail.to_string())
+    }
+
+    /// The error for the object named `object`.
+    pub fn of(self, object: impl ToString) -> crate::error::Error {
+        match self {
+            FormatError::Damaged(detail) => crate::error::Error::damaged(object, detail),
+            FormatError::Unsupported(detail) => {
+                crate::error::Error::Unsupported { object: object.to_string(), detail }
+            }
+        }
+    }
+}
+
+/// The one encoding of structures: bincode 2, little endian, variable-length integers, lengths before sequences.
+fn encoding() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<{ crate::limits::DIRECTORY_MAX }>()
+}
+
+/// The stored bytes of `value`.
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    // Encoding into memory fails only for types that serde cannot size, and none of ours is one; an empty answer
+    // would be refused by every decoder, so that even then nothing wrong is stored as right.
+    bincode::serde::encode_to_vec(value, encoding()).unwrap_or_default()
+}
+
+/// The value that `bytes` hold: all of them, nothing behind.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FormatError> {
+    let (value, used) = bincode::serde::decode_from_slice(bytes, encoding())
+        .map_err(|error| FormatError::damaged(format!("it cannot be decoded ({error})")))?;
+    if used != bytes.len() {
+        return Err(FormatError::damaged(format!("{} bytes follow its end", bytes.len() - used)));
+    }
+    Ok(value)
+}
+
+/// A reader over bytes that never panics.
+pub(crate) struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], FormatError> {
+        let (taken, rest) =
+            self.rest.split_at_checked(len).ok_or_else(|| FormatError::damaged("it is cut short"))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8, FormatError> {
+        Ok(u8::from_le_bytes(self.array()?))
+    }
+
+    pub(crate) fn u16(&mut self) -> Result<u16, FormatError> {
+        Ok(u16::from_le_bytes(self.array()?))
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, FormatError> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, FormatError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.rest
+    }
+}

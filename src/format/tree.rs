@@ -2,19 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::chunk::Class;
 use crate::id::ChunkId;
-
-/// How a file's bytes are cut into chunks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Class {
-    /// Fixed-size chunks aligned to a database's pages.
-    Page {
-        /// The database's page size, bytes: a power of two, 512 to 65,536.
-        page_size: u32,
-    },
-    /// Content-defined chunks.
-    Stream,
-}
 
 /// Where the bytes of a file (or of a folder's listing) are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

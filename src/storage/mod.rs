@@ -1,8 +1,28 @@
 //! Objects by name: the only layer that touches a repository's medium.
 
-use std::fmt;
+mod check;
+mod faulty;
+mod files;
+mod local;
+mod memory;
+mod seeded;
+mod simulated;
 
-use crate::error::Result;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::limits;
+
+pub use check::{Check, PROBE_PREFIX, check_storage};
+#[doc(hidden)]
+pub use faulty::{Action, Fault, FaultyStorage, Operation};
+pub use files::{FileSystem, Found, FoundKind, RealFiles};
+pub use local::LocalFolder;
+pub use memory::MemoryStorage;
+#[doc(hidden)]
+pub use simulated::{Dropped, SimulatedFiles};
 
 /// The kinds of object in a repository. Each kind is a folder (or a prefix in a bucket).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,4 +166,68 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// Where this is, for people: a path or a URL, without secrets.
     fn location(&self) -> String;
+}
+
+/// A shared storage is a storage: wrappers can be put around `Arc<dyn Storage>`.
+impl<S: Storage + ?Sized> Storage for Arc<S> {
+    fn put_if_absent(&self, name: &ObjectName, bytes: &[u8]) -> Result<PutOutcome> {
+        (**self).put_if_absent(name, bytes)
+    }
+
+    fn get(&self, name: &ObjectName) -> Result<Vec<u8>> {
+        (**self).get(name)
+    }
+
+    fn get_range(&self, name: &ObjectName, offset: u64, len: usize) -> Result<Vec<u8>> {
+        (**self).get_range(name, offset, len)
+    }
+
+    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
+        (**self).list(kind)
+    }
+
+    fn delete(&self, name: &ObjectName) -> Result<()> {
+        (**self).delete(name)
+    }
+
+    fn size(&self, name: &ObjectName) -> Result<u64> {
+        (**self).size(name)
+    }
+
+    fn location(&self) -> String {
+        (**self).location()
+    }
+}
+
+/// The longest object of a kind that is stored or read, bytes.
+fn length_limit(kind: ObjectKind) -> usize {
+    match kind {
+        ObjectKind::Pack => limits::PACK_MAX,
+        _ => limits::SMALL_OBJECT_MAX,
+    }
+}
+
+/// Refuses to store what no reader would accept.
+fn check_length(name: &ObjectName, len: usize) -> Result<()> {
+    let limit = length_limit(name.kind());
+    if len <= limit {
+        return Ok(());
+    }
+    Err(Error::Failed(format!("{name} would be {len} bytes long; the limit for its kind is {limit}")))
+}
+
+fn too_long(name: &ObjectName) -> Error {
+    Error::damaged(name, format!("it is longer than the {} bytes that its kind may have", length_limit(name.kind())))
+}
+
+fn too_short(name: &ObjectName, offset: u64, len: usize) -> Error {
+    Error::damaged(name, format!("it ends before the {len} bytes at offset {offset} that should be there"))
+}
+
+fn not_found(name: &ObjectName) -> Error {
+    Error::NotFound(format!("there is no object {name} in the repository"))
+}
+
+fn storage_error(action: &'static str, object: impl ToString, error: io::Error) -> Error {
+    Error::Storage { action, object: object.to_string(), error }
 }

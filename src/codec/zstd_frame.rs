@@ -1,0 +1,103 @@
+//! Whole blocks as single zstd frames, with contexts that are made once and used again.
+
+use zstd::zstd_safe::{CCtx, CParameter, DCtx, get_error_name};
+
+use super::{BlockCodec, CodecError, Effort};
+
+/// Compresses blocks. Keep one for each thread: its tables are dear to make.
+pub struct Compressor {
+    context: CCtx<'static>,
+}
+
+impl Compressor {
+    /// A compressor of the given effort.
+    pub fn new(effort: Effort) -> Result<Self, CodecError> {
+        let mut context = CCtx::create();
+        for parameter in [CParameter::CompressionLevel(effort.level()), CParameter::ChecksumFlag(false)] {
+            context.set_parameter(parameter).map_err(failed)?;
+        }
+        Ok(Self { context })
+    }
+
+    /// `plain` in its stored form: compressed where that is smaller by at least 1/64, else as it is.
+    pub fn compress(&mut self, plain: &[u8]) -> Result<(BlockCodec, Vec<u8>), CodecError> {
+        let mut stored = Vec::with_capacity(zstd::zstd_safe::compress_bound(plain.len()));
+        self.context.compress2(&mut stored, plain).map_err(failed)?;
+        if stored.len() + plain.len() / 64 < plain.len() {
+            stored.shrink_to_fit();
+            Ok((BlockCodec::Zstd, stored))
+        } else {
+            Ok((BlockCodec::Plain, plain.to_vec()))
+        }
+    }
+}
+
+/// Decompresses blocks. Keep one for each thread.
+pub struct Decompressor {
+    context: DCtx<'static>,
+}
+
+impl Default for Decompressor {
+    fn default() -> Self {
+        Self { context: DCtx::create() }
+    }
+}
+
+impl Decompressor {
+    /// The `plain_len` bytes that `stored` holds. The caller has held `plain_len` against its limit.
+    pub fn decompress(&mut self, codec: BlockCodec, stored: &[u8], plain_len: usize) -> Result<Vec<u8>, CodecError> {
+        let plain = match codec {
+            BlockCodec::Plain => stored.to_vec(),
+            BlockCodec::Zstd => {
+                let mut plain = Vec::with_capacity(plain_len);
+                self.context.decompress(&mut plain, stored).map_err(failed)?;
+                plain
+            }
+        };
+        if plain.len() != plain_len {
+            return Err(CodecError(format!("{} bytes where {plain_len} were declared", plain.len())));
+        }
+        Ok(plain)
+    }
+}
+
+pub(super) fn failed(code: usize) -> CodecError {
+    CodecError(format!("zstd: {}", get_error_name(code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn blocks() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..20_000),
+            (any::<u8>(), 0usize..200_000).prop_map(|(byte, len)| vec![byte; len]),
+            proptest::collection::vec(0u8..4, 0..50_000),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_compressed_comes_back(plain in blocks()) {
+            for effort in [Effort::Fast, Effort::Default, Effort::Best] {
+                let (codec, stored) = Compressor::new(effort).unwrap().compress(&plain).unwrap();
+                prop_assert!(stored.len() <= plain.len());
+                prop_assert_eq!(&Decompressor::default().decompress(codec, &stored, plain.len()).unwrap(), &plain);
+            }
+        }
+
+        #[test]
+        fn a_wrong_length_is_an_error(plain in proptest::collection::vec(0u8..4, 100..5_000)) {
+            let (codec, stored) = Compressor::new(Effort::Default).unwrap().compress(&plain).unwrap();
+            prop_assert!(Decompressor::default().decompress(codec, &stored, plain.len() - 1).is_err());
+            prop_assert!(Decompressor::default().decompress(codec, &stored, plain.len() + 1).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_decoded_or_refused(stored in proptest::collection::vec(any::<u8>(), 0..2_000), len in 0usize..5_000) {
+            let _ = Decompressor::default().decompress(BlockCodec::Zstd, &stored, len);
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! From bytes to a content: cut, hash, look up, store what is new, as a delta where the parent has something alike at
+//! the same place.
+
+use std::io::Read;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+
+use crate::chunk::{StreamChunker, page_chunk_len, repeated_byte};
+use crate::error::{Error, Result};
+use crate::format::recipe::Reference;
+use crate::format::tree::{Class, Content};
+use crate::id::ChunkId;
+use crate::limits;
+use crate::repo::{Base, ChunkWriter, Lane, NodeCutter, Reader, Recipe, RecipeBuilder, Worker};
+
+use super::align::{Aligned, Aligner, Hashed};
+
+/// What a thread reads, hashes and stores in one go, bytes: one leaf of a page file's recipe at the usual chunk length.
+const SEGMENT: usize = 2 << 20;
+/// Segments of a page file that are read side by side, before their references go into the recipe.
+const SEGMENTS_AT_ONCE: usize = 64;
+/// What is read and cut of a stream while what was read before is stored, bytes.
+const STREAM_BATCH: usize = 8 << 20;
+/// Chunks of a stream that a thread stores in one go.
+const CHUNKS_AT_ONCE: usize = 64;
+/// Files up to this length are read whole by one thread, bytes.
+pub const SMALL_FILE: u64 = 1 << 20;
+
+/// A file that can be read anywhere, by many threads.
+pub trait RandomRead: Sync {
+    /// Fills `buffer` from `offset` as far as the file reaches. Returns how many bytes there were.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize>;
+
+    /// Where the next byte that is not in a hole is, at or after `offset`; the file's length where there is none.
+    fn next_data(&self, offset: u64, len: u64) -> u64 {
+        let _ = len;
+        offset
+    }
+}
+
+/// What became of reading a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Captured {
+    /// All of it was stored.
+    Whole(Content),
+    /// The file became shorter while it was read.
+    Shrunk,
+}
+
+/// Stores contents in a session; shared by threads.
+pub struct ContentWriter<'a> {
+    writer: &'a ChunkWriter,
+    reader: &'a Reader,
+    chunker: StreamChunker,
+    page_target: u32,
+    trust_base: bool,
+    bytes_read: AtomicU64,
+}
+
+impl<'a> ContentWriter<'a> {
+    /// Stores by `writer`, takes bases from `reader`. With `trust_base`, what the base content refers to is known
+    /// without being looked up: every pack must be there and none condemned.
+    pub fn new(
+        writer: &'a ChunkWriter,
+        reader: &'a Reader,
+        chunker: StreamChunker,
+        page_target: u32,
+        trust_base: bool,
+    ) -> Self {
+        Self { writer, reader, chunker, page_target, trust_base, bytes_read: AtomicU64::new(0) }
+    }
+
+    /// Plain bytes taken in so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, bytes: usize) {
+        self.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The chunk reader that bases come from.
+    pub fn reader(&self) -> &'a Reader {
+        self.reader
+    }
+
+    /// Stores the bytes of a small file.
+    pub fn small(&self, bytes: &[u8], class: Class, base: Option<&Content>) -> Result<Content> {
+        self.count(bytes.len());
+        self.in_memory(Lane::Data, bytes, class, base)
+    }
+
+    /// Stores a folder's listing.
+    pub fn listing(&self, bytes: &[u8], base: Option<&Content>) -> Result<Content> {
+        self.in_memory(Lane::Meta, bytes, Class::Stream, base)
+    }
+
+    fn in_memory(&self, lane: Lane, bytes: &[u8], class: Class, base: Option<&Content>) -> Result<Content> {
+        if bytes.is_empty() {
+            return Ok(Content::Empty);
+        }
+        if bytes.len() <= limits::INLINE_MAX && lane == Lane::Data {
+            return Ok(Content::Inline(bytes.to_vec()));
+        }
+        let recipe = base.and_then(|base| Recipe::new(self.reader, base));
+        let chunk_len = self.chunk_len(class);
+        let cutter = chunk_len.map_or(NodeCutter::Content, |len| NodeCutter::Span { chunk_len: len as u64 });
+        let mut aligner =
+            if chunk_len.is_some() { Aligner::of_pages(recipe.as_ref()) } else { Aligner::of_stream(recipe.as_ref()) };
+        self.writer.with_worker(|worker| {
+            let mut builder = RecipeBuilder::new(self.writer, self.reader, cutter, recipe.as_ref(), self.trust_base);
+            let mut at = 0;
+            while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+                let batch = rest.get(..STREAM_BATCH).unwrap_or(rest);
+                let cuts = match chunk_len {
+                    Some(len) => cut_pages(batch, len),
+                    None => self.cut_stream(batch, batch.len() == rest.len()),
+                };
+                let hashed: Vec<Hashed> = cuts.iter().map(|cut| self.hash(batch, cut, at as u64)).collect();
+                let aligned = aligner.align(&hashed)?;
+                for reference in self.store(worker, lane, batch, &cuts, &aligned)? {
+                    builder.push(worker, reference)?;
+                }
+                at += cuts.last().map_or(rest.len(), |cut| cut.end);
+            }
+            builder.finish(worker)
+        })
+    }
+
+    fn chunk_len(&self, class: Class) -> Option<usize> {
+        match class {
+            Class::Page { page_size } => Some(page_chunk_len(page_size, self.page_target)),
+            Class::Stream => None,
+        }
+    }
+
+    /// The chunks at the beginning of `data`; what is left over at its end has to be cut with more behind it.
+    fn cut_stream(&self, data: &[u8], at_end: bool) -> Vec<Range<usize>> {
+        let mut cuts = Vec::with_capacity(data.len() / 8192 + 1);
+        let mut start = 0;
+        while let Some(rest) = data.get(start..).filter(|rest| !rest.is_empty()) {
+            let Some(len) = self.chunker.next_cut(rest, at_end) else { break };
+            cuts.push(start..start + len);
+            start += len;
+        }
+        cuts
+    }
+
+    fn hash(&self, data: &[u8], cut: &Range<usize>, offset: u64) -> Hashed {
+        let plain = data.get(cut.clone()).unwrap_or_default();
+        let (offset, len) = (offset + cut.start as u64, cut.len() as u64);
+        match repeated_byte(plain) {
+            Some(byte) => Hashed { offset, reference: Reference::Run { byte, len } },
+            None => Hashed { offset, reference: Reference::Chunk { id: self.writer.chunk_id(plain), len } },
+        }
+    }
+
+    /// Stores those of the chunks that are not known. Returns their references.
+    fn store(
+        &self,
+        worker: &mut Worker,
+        lane: Lane,
+        data: &[u8],
+        cuts: &[Range<usize>],
+        aligned: &[Aligned],
+    ) -> Result<Vec<Reference>> {
+        let unsure: Vec<(usize, ChunkId)> = aligned
+            .iter()
+            .enumerate()
+            .filter_map(|(at, aligned)| match aligned.reference {
+                Reference::Chunk { id, .. } if !(aligned.in_base && self.trust_base) => Some((at, id)),
+                _ => None,
+            })
+            .collect();
+        let ids: Vec<ChunkId> = unsure.iter().map(|(_, id)| *id).collect();
+        let known = self.writer.is_known(&ids)?;
+        for ((at, id), _) in unsure.into_iter().zip(known).filter(|(_, known)| !known) {
+            let (Some(cut), Some(aligned)) = (cuts.get(at), aligned.get(at)) else { continue };
+            let plain = data.get(cut.clone()).unwrap_or_default();
+            let base = match aligned.base {
+                Some(base) => self.reader.base(&base)?,
+                None => None,
+            };
+            let base = base.as_ref().map(|(id, bytes)| Base { id: *id, bytes });
+            self.writer.store(worker, lane, id, plain, base)?;
+        }
+        Ok(aligned.iter().map(|aligned| aligned.reference).collect())
+    }
+
+    /// Stores a large page file, several segments side by side.
+    pub fn pages(&self, file: &dyn RandomRead, len: u64, page_size: u32, base: Option<&Content>) -> Result<Captured> {
+        let chunk_len = page_chunk_len(page_size, self.page_target);
+        let recipe = base.and_then(|base| Recipe::new(self.reader, base));
+        let recipe = recipe.as_ref();
+        let cutter = NodeCutter::Span { chunk_len: chunk_len as u64 };
+        let segment = (SEGMENT / chunk_len).max(1) * chunk_len;
+        let mut builder = RecipeBuilder::new(self.writer, self.reader, cutter, recipe, self.trust_base);
+        let mut at = 0u64;
+        while at < len {
+            let end = at.saturating_add((segment * SEGMENTS_AT_ONCE) as u64).min(len);
+            let starts: Vec<u64> = (at..end).step_by(segment).collect();
+            let segments: Vec<Option<Vec<Reference>>> = starts
+                .into_par_iter()
+                .map(|start| {
+                    let wanted = segment.min((len - start) as usize);
+                    self.page_segment(file, start, wanted, len, chunk_len, recipe)
+                })
+                .collect::<Result<_>>()?;
+            for references in segments {
+                let Some(references) = references else { return Ok(Captured::Shrunk) };
+                self.writer.with_worker(|worker| {
+                    references.into_iter().try_for_each(|reference| builder.push(worker, reference))
+                })?;
+            }
+            at = end;
+        }
+        self.writer.with_worker(|worker| builder.finish(worker)).map(Captured::Whole)
+    }
+
+    /// One segment of a page file; `None` where the file ends before it does.
+    fn page_segment(
+        &self,
+        file: &dyn RandomRead,
+        start: u64,
+        wanted: usize,
+        len: u64,
+        chunk_len: usize,
+        recipe: Option<&Recipe<'_>>,
+    ) -> Result<Option<Vec<Reference>>> {
+        if file.next_data(start, len) >= start + wanted as u64 {
+            self.count(wanted);
+            return Ok(Some(vec![Reference::Run { byte: 0, len: wanted as u64 }]));
+        }
+        let mut data = vec![0; wanted];
+        if file.read_at(start, &mut data)? < wanted {
+            return Ok(None);
+        }
+        self.count(wanted);
+        let cuts = cut_pages(&data, chunk_len);
+        let hashed: Vec<Hashed> = cuts.iter().map(|cut| self.hash(&data, cut, start)).collect();
+        let aligned = Aligner::of_pages(recipe).align(&hashed)?;
+        self.writer.with_worker(|worker| self.store(worker, Lane::Data, &data, &cuts, &aligned)).map(Some)
+    }
+
+    /// Stores a stream of any length: while one batch is hashed and stored, the next one is read and cut.
+    pub fn stream(&self, input: &mut (dyn Read + Send), name: &str, base: Option<&Content>) -> Result<Content> {
+        let recipe = base.and_then(|base| Recipe::new(self.reader, base));
+        let recipe = recipe.as_ref();
+        let mut builder = RecipeBuilder::new(self.writer, self.reader, NodeCutter::Content, recipe, self.trust_base);
+        let mut aligner = Aligner::of_stream(recipe);
+        let mut source = StreamSource { input, name, carry: Vec::new(), ended: false };
+        let mut batch = source.next(self)?;
+        let mut offset = 0u64;
+        while let Some(present) = batch {
+            let (next, stored) = rayon::join(
+                || source.next(self),
+                || self.stream_batch(&present, offset, &mut aligner, &mut builder),
+            );
+            stored?;
+            offset += present.cuts.last().map_or(0, |cut| cut.end) as u64;
+            batch = next?;
+        }
+        self.writer.with_worker(|worker| builder.finish(worker))
+    }
+
+    fn stream_batch(
+        &self,
+        batch: &StreamBatch,
+        offset: u64,
+        aligner: &mut Aligner<'_>,
+        builder: &mut RecipeBuilder<'_>,
+    ) -> Result<()> {
+        let hashed: Vec<Hashed> =
+            batch.cuts.par_iter().with_min_len(16).map(|cut| self.hash(&batch.data, cut, offset)).collect();
+        let aligned = aligner.align(&hashed)?;
+        let references: Vec<Vec<Reference>> = batch
+            .cuts
+            .par_chunks(CHUNKS_AT_ONCE)
+            .zip(aligned.par_chunks(CHUNKS_AT_ONCE))
+            .map(|(cuts, aligned)| {
+                self.writer.with_worker(|worker| self.store(worker, Lane::Data, &batch.data, cuts, aligned))
+            })
+            .collect::<Result<_>>()?;
+        self.writer.with_worker(|worker| {
+            references.into_iter().flatten().try_for_each(|reference| builder.push(worker, reference))
+        })
+    }
+}
+
+fn cut_pages(data: &[u8], chunk_len: usize) -> Vec<Range<usize>> {
+    (0..data.len()).step_by(chunk_len).map(|start| start..(start + chunk_len).min(data.len())).collect()
+}
+
+struct StreamBatch {
+    data: Vec<u8>,
+    cuts: Vec<Range<usize>>,
+}
+
+struct StreamSource<'i> {
+    input: &'i mut (dyn Read + Send),
+    name: &'i str,
+    /// What was read and could not be cut without what follows it.
+    carry: Vec<u8>,
+    ended: bool,
+}
+
+impl StreamSource<'_> {
+    fn next(&mut self, contents: &ContentWriter<'_>) -> Result<Option<StreamBatch>> {
+        if self.ended && self.carry.is_empty() {
+            return Ok(None);
+        }
+        let mut data = std::mem::take(&mut self.carry);
+        data.reserve_exact(STREAM_BATCH);
+        let before = data.len();
+        while !self.ended && data.len() < before + STREAM_BATCH {
+            let wanted = (before + STREAM_BATCH - data.len()) as u64;
+            let read = (&mut *self.input)
+                .take(wanted)
+                .read_to_end(&mut data)
+                .map_err(|error| Error::source(self.name, error))?;
+            self.ended = (read as u64) < wanted;
+        }
+        contents.count(data.len() - before);
+        let cuts = contents.cut_stream(&data, self.ended);
+        let end = cuts.last().map_or(0, |cut| cut.end);
+        self.carry = data.split_off(end);
+        Ok(Some(StreamBatch { data, cuts }))
+    }
+}

@@ -1,0 +1,336 @@
+//! The index: which pack holds a chunk. Derived: everything in it can be read again from the packs' footers.
+//!
+//! It is never trusted for what matters: a place that it gives is checked against the pack's own authenticated footer
+//! before a chunk counts as known or is read. It lives in RocksDB, so that its memory stays bounded however large the
+//! repository grows. One process writes it; others read it and keep what they add in memory, to be taken over from
+//! the packs by the next one that writes.
+//!
+//! Keys: `c` + chunk id → pack number, slot and form; `p` + pack id → [`PackInfo`]; `m` → [`Meta`].
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use rocksdb::{BlockBasedOptions, Cache, DB, Options, WriteBatch};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::format::pack::{Footer, Form, PackKind};
+use crate::format::{decode, encode};
+use crate::id::{ChunkId, PackId, RepoId};
+
+/// Changed whenever the keys or values are: an index of another version is made anew.
+const VERSION: u32 = 1;
+const BLOCK_CACHE_BYTES: usize = 32 << 20;
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
+
+/// A pack as the index knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackInfo {
+    /// A small number for the pack, never used again in the life of an index.
+    pub number: u32,
+    /// The pack's name.
+    pub id: PackId,
+    /// What it holds.
+    pub kind: PackKind,
+    /// Stored length, bytes.
+    pub size: u64,
+    /// How many chunks it holds.
+    pub chunks: u32,
+}
+
+/// Where the index says a chunk is: the `slot`-th chunk in the footer of pack number `pack`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot {
+    /// The pack's number.
+    pub pack: u32,
+    /// Position in its footer.
+    pub slot: u32,
+    /// Whether it is stored full, not as a delta.
+    pub full: bool,
+}
+
+impl Slot {
+    fn encode(self) -> [u8; 8] {
+        let mut bytes = [0; 8];
+        bytes[..4].copy_from_slice(&self.pack.to_le_bytes());
+        bytes[4..].copy_from_slice(&(self.slot << 1 | u32::from(self.full)).to_le_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (pack, rest) = bytes.split_first_chunk()?;
+        let slot = u32::from_le_bytes(rest.try_into().ok()?);
+        Some(Self { pack: u32::from_le_bytes(*pack), slot: slot >> 1, full: slot & 1 == 1 })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Meta {
+    version: u32,
+    repo: RepoId,
+}
+
+#[derive(Default)]
+struct PackTable {
+    by_number: HashMap<u32, PackInfo>,
+    by_id: HashMap<PackId, u32>,
+    next: u32,
+}
+
+/// How an index was found when it was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// There, and of this repository.
+    Usable,
+    /// Not there.
+    Absent,
+    /// There and not to be used; it was put away and begun anew. The text says why.
+    Unusable(String),
+}
+
+/// The index of one repository, opened.
+pub struct Index {
+    db: DB,
+    writable: bool,
+    packs: RwLock<PackTable>,
+    /// What this process added while another one writes the index.
+    overlay: RwLock<HashMap<ChunkId, Slot>>,
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn options(read_only: bool) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(&Cache::new_lru_cache(BLOCK_CACHE_BYTES));
+    table.set_bloom_filter(10.0, false);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.set_block_based_table_factory(&table);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_max_write_buffer_number(2);
+    // A reader beside a writer holds every file open, so that none vanishes under it when the writer compacts.
+    options.set_max_open_files(if read_only { -1 } else { 256 });
+    options.set_keep_log_file_num(1);
+    options.set_max_log_file_size(1 << 20);
+    options.set_stats_dump_period_sec(0);
+    options.set_max_background_jobs(2);
+    options
+}
+
+fn failed(error: rocksdb::Error) -> Error {
+    Error::damaged("index", format!("{error}; `snaphold repair` makes it anew"))
+}
+
+impl Index {
+    /// Opens the index in `dir`, making it where it is absent or not to be used. Where another process writes it, it
+    /// is opened for reading.
+    pub fn open(dir: &Path, repo: RepoId) -> Result<(Self, Found)> {
+        let existed = dir.join("CURRENT").exists();
+        std::fs::create_dir_all(dir).map_err(|error| storage_error("create", dir, error))?;
+        let why = match Self::try_open(dir, repo) {
+            Ok(Some(index)) => return Ok((index, if existed { Found::Usable } else { Found::Absent })),
+            Ok(None) => "it belongs to another repository or to another version of snaphold".to_string(),
+            Err(error) if is_locked(&error) => return Self::open_beside_writer(dir, repo),
+            Err(error) => error.to_string(),
+        };
+        DB::destroy(&Options::default(), dir).map_err(failed)?;
+        Self::remove(dir)?;
+        std::fs::create_dir_all(dir).map_err(|error| storage_error("create", dir, error))?;
+        match Self::try_open(dir, repo).map_err(failed)? {
+            Some(index) => Ok((index, Found::Unusable(why))),
+            None => Err(Error::damaged("index", "it cannot be made anew")),
+        }
+    }
+
+    /// Removes the index in `dir`, for `repair`.
+    pub fn remove(dir: &Path) -> Result<()> {
+        match std::fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(storage_error("remove", dir, error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn try_open(dir: &Path, repo: RepoId) -> Result<Option<Self>, rocksdb::Error> {
+        let db = DB::open(&options(false), dir)?;
+        match db.get(b"m")? {
+            Some(meta) if !is_of(&meta, repo) => return Ok(None),
+            Some(_) => {}
+            None => {
+                if db.iterator(rocksdb::IteratorMode::Start).next().is_some() {
+                    return Ok(None);
+                }
+                db.put(b"m", encode(&Meta { version: VERSION, repo }))?;
+            }
+        }
+        Self::with_packs(db, true).map(Some)
+    }
+
+    fn open_beside_writer(dir: &Path, repo: RepoId) -> Result<(Self, Found)> {
+        let busy = |detail: String| Error::Busy(format!("the repository's index is in use by another process: {detail}"));
+        let db = DB::open_for_read_only(&options(true), dir, false).map_err(|error| busy(error.to_string()))?;
+        match db.get(b"m").map_err(failed)? {
+            Some(meta) if is_of(&meta, repo) => {}
+            _ => return Err(busy("it is being made; try again".into())),
+        }
+        Ok((Self::with_packs(db, false).map_err(failed)?, Found::Usable))
+    }
+
+    fn with_packs(db: DB, writable: bool) -> Result<Self, rocksdb::Error> {
+        let mut table = PackTable::default();
+        for item in db.iterator(rocksdb::IteratorMode::From(b"p", rocksdb::Direction::Forward)) {
+            let (key, value) = item?;
+            if key.first() != Some(&b'p') {
+                break;
+            }
+            if let Ok(info) = decode::<PackInfo>(&value) {
+                table.next = table.next.max(info.number.saturating_add(1));
+                table.by_id.insert(info.id, info.number);
+                table.by_number.insert(info.number, info);
+            }
+        }
+        if let Some(next) = db.get(b"n")?.and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes) {
+            table.next = table.next.max(next);
+        }
+        Ok(Self { db, writable, packs: RwLock::new(table), overlay: RwLock::default() })
+    }
+
+    /// Whether this process is the one that writes the index.
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// All packs it knows.
+    pub fn packs(&self) -> Vec<PackInfo> {
+        read(&self.packs).by_number.values().copied().collect()
+    }
+
+    /// The pack of a number, while it is known.
+    pub fn pack(&self, number: u32) -> Option<PackInfo> {
+        read(&self.packs).by_number.get(&number).copied()
+    }
+
+    /// The pack of a name, while it is known.
+    pub fn pack_named(&self, id: &PackId) -> Option<PackInfo> {
+        let table = read(&self.packs);
+        table.by_id.get(id).and_then(|number| table.by_number.get(number)).copied()
+    }
+
+    /// Where each chunk is, as far as is known.
+    pub fn get(&self, ids: &[ChunkId]) -> Result<Vec<Option<Slot>>> {
+        let mut places: Vec<Option<Slot>> = {
+            let overlay = read(&self.overlay);
+            ids.iter().map(|id| overlay.get(id).copied()).collect()
+        };
+        let mut wanted: Vec<usize> = (0..ids.len()).filter(|&at| places.get(at) == Some(&None)).collect();
+        wanted.sort_unstable_by_key(|&at| ids.get(at));
+        let keys = wanted.iter().filter_map(|&at| ids.get(at)).map(chunk_key);
+        let found = self.db.multi_get(keys);
+        let table = read(&self.packs);
+        for (&at, value) in wanted.iter().zip(found) {
+            let slot = value.map_err(failed)?.and_then(|bytes| Slot::decode(&bytes));
+            if let (Some(place), Some(slot)) = (places.get_mut(at), slot) {
+                *place = table.by_number.contains_key(&slot.pack).then_some(slot);
+            }
+        }
+        Ok(places)
+    }
+
+    /// Takes a pack in. A chunk that is known in full elsewhere is not replaced by a delta: the base of a delta must be
+    /// found in full, whichever order packs are taken in.
+    pub fn insert(&self, id: PackId, kind: PackKind, size: u64, footer: &Footer) -> Result<PackInfo> {
+        let is_delta = |form: &Form| matches!(form, Form::Delta { .. });
+        let deltas: Vec<ChunkId> =
+            footer.chunks.iter().filter(|chunk| is_delta(&chunk.form)).map(|chunk| chunk.id).collect();
+        let mut known = self.get(&deltas)?.into_iter();
+        let mut table = write(&self.packs);
+        let info = PackInfo { number: table.next, id, kind, size, chunks: footer.chunks.len() as u32 };
+        table.next += 1;
+        let mut batch = WriteBatch::default();
+        let mut overlay = write(&self.overlay);
+        for (slot, chunk) in footer.chunks.iter().enumerate() {
+            let full = !is_delta(&chunk.form);
+            if !full && known.next().flatten().is_some_and(|known| known.full) {
+                continue;
+            }
+            let place = Slot { pack: info.number, slot: slot as u32, full };
+            if self.writable {
+                batch.put(chunk_key(&chunk.id), place.encode());
+            } else {
+                overlay.insert(chunk.id, place);
+            }
+        }
+        if self.writable {
+            batch.put(pack_key(&id), encode(&info));
+            batch.put(b"n", table.next.to_le_bytes());
+            self.db.write_without_wal(batch).map_err(failed)?;
+        }
+        table.by_id.insert(id, info.number);
+        table.by_number.insert(info.number, info);
+        Ok(info)
+    }
+
+    /// Forgets a pack, durably: from now on none of its chunks is known by it. With its `footer` the entries go too;
+    /// without one they stay behind, pointing to a pack that is no longer known, which counts as absent.
+    pub fn forget(&self, id: &PackId, footer: Option<&Footer>) -> Result<()> {
+        let mut table = write(&self.packs);
+        let Some(number) = table.by_id.remove(id) else { return Ok(()) };
+        table.by_number.remove(&number);
+        drop(table);
+        if !self.writable {
+            return Ok(());
+        }
+        let mut batch = WriteBatch::default();
+        batch.delete(pack_key(id));
+        for chunk in footer.map(|footer| footer.chunks.as_slice()).unwrap_or_default() {
+            let key = chunk_key(&chunk.id);
+            let slot = self.db.get(key).map_err(failed)?.and_then(|bytes| Slot::decode(&bytes));
+            if slot.is_some_and(|slot| slot.pack == number) {
+                batch.delete(key);
+            }
+        }
+        self.db.write_without_wal(batch).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Makes everything so far durable. Until then a crash loses the latest packs' entries as a whole, and the next
+    /// open takes them in again.
+    pub fn flush(&self) -> Result<()> {
+        if self.writable { self.db.flush().map_err(failed) } else { Ok(()) }
+    }
+}
+
+fn is_of(meta: &[u8], repo: RepoId) -> bool {
+    decode::<Meta>(meta).is_ok_and(|meta| meta.version == VERSION && meta.repo == repo)
+}
+
+fn is_locked(error: &rocksdb::Error) -> bool {
+    let text = error.to_string();
+    text.contains("lock file") || text.contains("LOCK")
+}
+
+fn storage_error(action: &'static str, dir: &Path, error: std::io::Error) -> Error {
+    Error::Storage { action, object: format!("index at {}", dir.display()), error }
+}
+
+fn chunk_key(id: &ChunkId) -> [u8; 33] {
+    key(b'c', id.as_bytes())
+}
+
+fn pack_key(id: &PackId) -> [u8; 33] {
+    key(b'p', id.as_bytes())
+}
+
+fn key(prefix: u8, id: &[u8; 32]) -> [u8; 33] {
+    let mut key = [prefix; 33];
+    key[1..].copy_from_slice(id);
+    key
+}

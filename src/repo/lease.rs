@@ -1,0 +1,161 @@
+//! Who is writing, and who is deleting: registrations in storage.
+//!
+//! A writer registers before it looks at the condemned packs; gc condemns before it looks at the writers. So either
+//! the writer sees that a pack is condemned and does not count on it, or gc sees the writer and waits for it. No clock
+//! is part of the argument.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::ProcessIdentity;
+use crate::crypto::ObjectTag;
+use crate::error::{Error, Result};
+use crate::format::manifest::SnapshotType;
+use crate::format::{decode, encode, object};
+use crate::id::{SnapshotId, WriterId};
+use crate::storage::{ObjectKind, ObjectName, PutOutcome};
+
+use super::{Repository, names};
+
+/// A session that may write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriterRecord {
+    /// Its process.
+    pub process: ProcessIdentity,
+    /// When it began, nanoseconds since 1970 (UTC).
+    pub began_at_ns: i64,
+    /// What it does.
+    pub work: Work,
+}
+
+/// What a registered session does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Work {
+    /// Takes a snapshot.
+    Snapshot {
+        /// The id that it will have.
+        id: SnapshotId,
+        /// Of which instance.
+        instance: String,
+        /// Why.
+        kind: SnapshotType,
+    },
+    /// Deletes: garbage collection or repair; the text says which.
+    Exclusive(String),
+}
+
+/// A registration as it was found.
+#[derive(Debug, Clone)]
+pub struct FoundWriter {
+    /// The object.
+    pub name: ObjectName,
+    /// What it says; `None` where it cannot be read.
+    pub record: Option<WriterRecord>,
+    /// Whether its process still runs; `None` where that cannot be known from here.
+    pub alive: Option<bool>,
+}
+
+impl FoundWriter {
+    /// Whether the writer must be counted as writing.
+    pub fn may_be_alive(&self) -> bool {
+        self.alive != Some(false)
+    }
+}
+
+/// A registration that ends when this is dropped.
+#[derive(Debug)]
+pub struct Lease<'r> {
+    repository: &'r Repository,
+    name: ObjectName,
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        // One that cannot be removed is found dead by the next gc, which removes it.
+        let _ = self.repository.storage.delete(&self.name);
+    }
+}
+
+impl Lease<'_> {
+    /// The registration's object.
+    pub fn name(&self) -> &ObjectName {
+        &self.name
+    }
+}
+
+impl Repository {
+    /// Registers a session that writes.
+    pub fn register(&self, work: Work) -> Result<Lease<'_>> {
+        let name = names::writer(&WriterId(self.random()));
+        match self.put_writer(&name, work)? {
+            PutOutcome::Created => Ok(Lease { repository: self, name }),
+            PutOutcome::Existed => Err(Error::Busy("two writers chose one name; try again".into())),
+        }
+    }
+
+    /// Registers the one session that deletes. One whose process is gone is set aside.
+    pub fn register_exclusive(&self, what: &str) -> Result<Lease<'_>> {
+        let name = names::exclusive();
+        for _ in 0..2 {
+            if self.put_writer(&name, Work::Exclusive(what.to_string()))? == PutOutcome::Created {
+                return Ok(Lease { repository: self, name });
+            }
+            let found = self.found_writer(name.clone())?;
+            if found.as_ref().is_some_and(FoundWriter::may_be_alive) {
+                let who = found.and_then(|found| found.record).map(|record| match record.work {
+                    Work::Exclusive(what) => format!("{what} by process {}", record.process.pid),
+                    Work::Snapshot { .. } => format!("process {}", record.process.pid),
+                });
+                let who = who.unwrap_or_else(|| "another process".into());
+                return Err(Error::Busy(format!("the repository is in use: {who} is running; try again later")));
+            }
+            let _ = self.storage.delete(&name);
+        }
+        Err(Error::Busy("the repository is in use by another process that deletes; try again later".into()))
+    }
+
+    fn put_writer(&self, name: &ObjectName, work: Work) -> Result<PutOutcome> {
+        let record = WriterRecord {
+            process: self.surroundings.processes.identity(),
+            began_at_ns: self.now_ns(),
+            work,
+        };
+        let bytes = object::seal(&self.keys, ObjectTag::Writer, &name.path(), self.salt(), &encode(&record))
+            .map_err(|error| error.of(name))?;
+        self.storage.put_if_absent(name, &bytes)
+    }
+
+    /// All registered writers.
+    pub fn writers(&self) -> Result<Vec<FoundWriter>> {
+        let mut writers = Vec::new();
+        for listed in self.storage.list(ObjectKind::Writer)? {
+            writers.extend(self.found_writer(listed.name)?);
+        }
+        Ok(writers)
+    }
+
+    /// Removes the registrations of processes that are known to be gone. Returns how many there were.
+    pub fn remove_dead_writers(&self) -> Result<u64> {
+        let mut removed = 0;
+        for writer in self.writers()?.into_iter().filter(|writer| !writer.may_be_alive()) {
+            match self.storage.delete(&writer.name) {
+                Ok(()) => removed += 1,
+                Err(Error::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(removed)
+    }
+
+    fn found_writer(&self, name: ObjectName) -> Result<Option<FoundWriter>> {
+        let bytes = match self.storage.get(&name) {
+            Ok(bytes) => bytes,
+            Err(Error::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let record: Option<WriterRecord> = object::open(&self.keys, ObjectTag::Writer, &name.path(), &bytes)
+            .and_then(|plain| decode(&plain))
+            .ok();
+        let alive = record.as_ref().and_then(|record| self.surroundings.processes.is_alive(&record.process));
+        Ok(Some(FoundWriter { name, record, alive }))
+    }
+}

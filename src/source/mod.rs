@@ -1,0 +1,3 @@
+//! One file a kind of instance.
+
+pub mod sqlite;
