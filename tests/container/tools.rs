@@ -190,7 +190,7 @@ fn what_gnu_tar_writes_is_read() {
         let format_option = format!("--format={format}");
         let bytes = gnu_tar(&[&format_option, "-cf", "-", "--sort=name", "-C", "tree", "."], folder.path(), b"");
         let mut members = read_all(&bytes, "x.tar").unwrap().1.members();
-        members.sort_by(|a, b| a.0.path.to_string().cmp(&b.0.path.to_string()));
+        members.sort_by_key(|(member, _)| member.path.to_string());
         let names: Vec<String> = members.iter().map(|(member, _)| member.path.to_string()).collect();
         assert_eq!(names, expected, "{format}");
         for (member, bytes) in &members {
