@@ -1,3 +1,5 @@
 //! One file a kind of instance.
 
+pub mod files;
+pub mod loaded;
 pub mod sqlite;
