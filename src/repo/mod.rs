@@ -35,7 +35,9 @@ pub use lease::{FoundWriter, Lease, Work, WriterRecord};
 pub use ledger::{LedgerView, Revision, instance_topic, snapshot_topic};
 pub use manifests::{ManifestsView, StoredManifest};
 pub use reader::{PackContents, Payload, Place, Reader, absent, load_contents};
-pub use recipes::{ContentReader, Extent, NodeCutter, Recipe, RecipeBuilder, directory_bytes, read_directory, read_node};
+pub use recipes::{
+    ContentReader, Extent, NodeCutter, Recipe, RecipeBuilder, directory_bytes, read_directory, read_node,
+};
 pub use writer::{Base, ChunkWriter, Lane, Stored, Worker};
 
 /// Page-class chunks are at least this long, bytes: docs/DESIGN.md has the measurement.
@@ -206,8 +208,7 @@ impl Repository {
         for info in &gone {
             index.forget(&info.id, None)?;
         }
-        let new: Vec<(PackId, u64)> =
-            stored.into_iter().filter(|(id, _)| index.pack_named(id).is_none()).collect();
+        let new: Vec<(PackId, u64)> = stored.into_iter().filter(|(id, _)| index.pack_named(id).is_none()).collect();
         let taken_in = new.len();
         let loaded: Vec<(PackId, u64, Result<PackContents>)> = new
             .into_par_iter()
@@ -221,8 +222,7 @@ impl Repository {
                 Err(error) => return Err(error),
             }
         }
-        let missing: Vec<PackId> =
-            gone.iter().map(|info| info.id).filter(|id| !sizes.contains_key(id)).collect();
+        let missing: Vec<PackId> = gone.iter().map(|info| info.id).filter(|id| !sizes.contains_key(id)).collect();
         if found == Found::Usable && !missing.is_empty() {
             notices.push(format!(
                 "the index is not of the repository's present state: {} packs that it knows are gone",

@@ -60,10 +60,13 @@ pub fn capture(capture: &Capture<'_>, name: &str, folder: &Path, options: &Files
         links: Mutex::default(),
         device: metadata.dev(),
     };
-    capture.progress.stage("reading", parent.and_then(|parent| match &parent.root.node {
-        Node::Directory { summary, .. } => Some(summary.bytes),
-        _ => None,
-    }));
+    capture.progress.stage(
+        "reading",
+        parent.and_then(|parent| match &parent.root.node {
+            Node::Directory { summary, .. } => Some(summary.bytes),
+            _ => None,
+        }),
+    );
     let listing = parent.and_then(|component| content_of(&component.root));
     let node = walk.folder(folder, Path::new(""), listing, 0)?;
     let root = Entry { name: Vec::new(), metadata: walk.metadata(folder, &metadata)?, node };
@@ -147,7 +150,8 @@ impl Walk<'_> {
     ) -> Result<Option<Entry>> {
         let stat = fs::symlink_metadata(path).map_err(|error| Error::source(path, error))?;
         let kind = stat.file_type();
-        let finish = |metadata: Metadata, node: Node| Ok(Some(Entry { name: name.as_bytes().to_vec(), metadata, node }));
+        let finish =
+            |metadata: Metadata, node: Node| Ok(Some(Entry { name: name.as_bytes().to_vec(), metadata, node }));
         if kind.is_file() {
             if let Some(entry) = known.filter(|known| self.is_unchanged(known, &stat)) {
                 self.capture.progress.advance(stat.len());
@@ -163,9 +167,9 @@ impl Walk<'_> {
                 self.capture.progress.notice(&format!("left out: {} is the repository", path.display()));
                 return Ok(None);
             }
-            let listing = known.and_then(content_of).filter(|_| {
-                known.is_some_and(|known| matches!(known.node, Node::Directory { .. }))
-            });
+            let listing = known
+                .and_then(content_of)
+                .filter(|_| known.is_some_and(|known| matches!(known.node, Node::Directory { .. })));
             let node = self.folder(path, relative, listing, depth + 1)?;
             return finish(metadata, node);
         }

@@ -3,3 +3,6 @@
 pub mod files;
 pub mod loaded;
 pub mod sqlite;
+mod url;
+
+pub use url::SourceUrl;

@@ -110,13 +110,8 @@ impl<'a> ContentWriter<'a> {
         let mut aligner =
             if chunk_len.is_some() { Aligner::of_pages(recipe.as_ref()) } else { Aligner::of_stream(recipe.as_ref()) };
         self.writer.with_worker(|worker| {
-            let mut builder = RecipeBuilder::new(
-                self.writer,
-                self.reader,
-                node_cutter(chunk_len),
-                recipe.as_ref(),
-                self.trust_base,
-            );
+            let mut builder =
+                RecipeBuilder::new(self.writer, self.reader, node_cutter(chunk_len), recipe.as_ref(), self.trust_base);
             let mut at = 0;
             while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
                 let batch = rest.get(..STREAM_BATCH).unwrap_or(rest);
@@ -201,7 +196,8 @@ impl<'a> ContentWriter<'a> {
         let recipe = base.and_then(|base| Recipe::new(self.reader, base));
         let recipe = recipe.as_ref();
         let segment = (SEGMENT / chunk_len).max(1) * chunk_len;
-        let mut builder = RecipeBuilder::new(self.writer, self.reader, node_cutter(Some(chunk_len)), recipe, self.trust_base);
+        let mut builder =
+            RecipeBuilder::new(self.writer, self.reader, node_cutter(Some(chunk_len)), recipe, self.trust_base);
         let mut at = 0u64;
         while at < len {
             let end = at.saturating_add((segment * SEGMENTS_AT_ONCE) as u64).min(len);
@@ -267,10 +263,8 @@ impl<'a> ContentWriter<'a> {
         let mut batch = source.next(self)?;
         let mut offset = 0u64;
         while let Some(present) = batch {
-            let (next, stored) = rayon::join(
-                || source.next(self),
-                || self.stream_batch(&present, offset, &mut aligner, &mut builder),
-            );
+            let (next, stored) =
+                rayon::join(|| source.next(self), || self.stream_batch(&present, offset, &mut aligner, &mut builder));
             stored?;
             offset += present.cuts.last().map_or(0, |cut| cut.end) as u64;
             batch = next?;
@@ -335,10 +329,8 @@ impl StreamSource<'_> {
         let before = data.len();
         while !self.ended && data.len() < before + STREAM_BATCH {
             let wanted = (before + STREAM_BATCH - data.len()) as u64;
-            let read = (&mut *self.input)
-                .take(wanted)
-                .read_to_end(&mut data)
-                .map_err(|error| read_error(self.name, error))?;
+            let read =
+                (&mut *self.input).take(wanted).read_to_end(&mut data).map_err(|error| read_error(self.name, error))?;
             self.ended = (read as u64) < wanted;
         }
         contents.count(data.len() - before);

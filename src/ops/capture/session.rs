@@ -93,8 +93,8 @@ pub fn take_snapshot(
     match captured {
         Ok(components) => {
             manifest.outcome = Outcome::Completed { components };
-            let (name, size) = repo.commit(&manifest)?;
-            manifest.cost.bytes_stored += size;
+            manifest.cost.bytes_stored += repo.manifest_len(&manifest)?;
+            let name = repo.commit(&manifest)?;
             Ok(StoredManifest { name, manifest })
         }
         Err(error) => {
@@ -121,9 +121,12 @@ fn capture_components(
     }
     let trust_parent = opened.is_whole() && condemned.records.is_empty();
     let manifests = repo.manifests()?;
-    let parent = manifests.manifests.into_iter().rev().map(|stored| stored.manifest).find(|older| {
-        older.instance == manifest.instance && matches!(older.outcome, Outcome::Completed { .. })
-    });
+    let parent = manifests
+        .manifests
+        .into_iter()
+        .rev()
+        .map(|stored| stored.manifest)
+        .find(|older| older.instance == manifest.instance && matches!(older.outcome, Outcome::Completed { .. }));
     manifest.parent = parent.as_ref().map(|parent| parent.id);
     let parent_components = match parent.map(|parent| parent.outcome) {
         Some(Outcome::Completed { components }) => components,

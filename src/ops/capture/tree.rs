@@ -85,11 +85,7 @@ pub fn add_to_summary(summary: &mut Summary, node: &Node) {
 }
 
 /// Stores a folder's listing and gives the folder's node.
-pub fn store_directory(
-    contents: &ContentWriter<'_>,
-    directory: &Directory,
-    parent: Option<&Content>,
-) -> Result<Node> {
+pub fn store_directory(contents: &ContentWriter<'_>, directory: &Directory, parent: Option<&Content>) -> Result<Node> {
     let mut summary = Summary::default();
     for entry in &directory.entries {
         add_to_summary(&mut summary, &entry.node);
