@@ -62,7 +62,9 @@ def damages(objects):
         yield name, "cut by a byte", cut(name, length - 1)
         yield name, "emptied", cut(name, 0)
         yield name, "removed", lambda path, name=name: os.unlink(path / name)
-        peers = [peer for peer in names if peer != name and peer.split("/")[0] == name.split("/")[0]]
+        # Twins, such as a config and its spare copy, may change places unnoticed.
+        peers = [peer for peer in names if peer.split("/")[0] == name.split("/")[0]
+                 and objects[peer].read_bytes() != objects[name].read_bytes()]
         if peers:
             yield name, f"swapped with {(peer := choose.choice(peers))}", swap(name, peer)
 

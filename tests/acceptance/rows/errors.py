@@ -35,10 +35,13 @@ class Case:
     def __init__(self, row, base, repository, source, snapshot):
         self.row, self.base, self.repository, self.source, self.snapshot = row, base, repository, source, snapshot
 
-    def refused(self, label, codes, *words, repository=None, watched=()):
-        """Runs a command that must be refused, as a person and as a script."""
+    def refused(self, label, codes, *words, repository=None, watched=(), may_record=False):
+        """Runs a command that must be refused, as a person and as a script.
+
+        Where it `may_record` (that a snapshot failed, and why), the packs alone stand for "nothing changed".
+        """
         repository = repository or self.repository
-        places = [repository.path, self.source, *watched]
+        places = [repository.path / "packs" if may_record else repository.path, self.source, *watched]
         before = [fingerprint(place, repository) for place in places]
         plain = repository.plain(*words)
         answer = repository.ask(*words)
@@ -107,7 +110,9 @@ def missing_source(case):
     fresh(source)
     case.repository.add_instance("gone", source)
     remove(source)
-    case.refused("missing source", {FAILED, NOT_FOUND}, "snapshot", "take", "gone")
+    case.refused("missing source", {FAILED, NOT_FOUND}, "snapshot", "take", "gone", may_record=True)
+    kept = [record["id"] for record in case.repository.listed() if record["status"] == "completed"]
+    case.row.check(f"missing source: {len(kept)} completed snapshot as before", kept == [case.snapshot])
     case.refused("missing source when it is added", {FAILED, NOT_FOUND, USAGE}, "instance", "add", "never", "--source", f"files:{source}")
 
 

@@ -47,10 +47,13 @@ class Store:
         self.source = base / "source"
         self.trees = {}
         self.acknowledged = self.deleted = self.half_restored = 0
-        self.seconds = dict.fromkeys(OPERATIONS, 1.0)
+        self.seconds = dict.fromkeys(OPERATIONS)
         made.small_tree(self.source, "kill9")
         self.repository.add_instance("shop", self.source)
-        self.finish("snapshot", self.repository.take("shop")[0].run.stdout)
+        self.keep_one_more()
+        for operation in OPERATIONS:
+            # Once to the end, to know how long it takes.
+            self.attempt(operation)
 
     def attempt(self, operation):
         """Starts an operation and kills it at a random moment; whether it was killed before its end."""
@@ -60,8 +63,9 @@ class Store:
             self.repository.command(*words, "--json"), env=self.repository.environment(),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )
+        usual = self.seconds[operation]
         try:
-            stdout, _ = process.communicate(timeout=self.choose.uniform(0, self.seconds[operation]))
+            stdout, _ = process.communicate(timeout=usual and self.choose.uniform(0, usual))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             stdout, _ = process.communicate()
@@ -72,18 +76,18 @@ class Store:
             return True
         if process.returncode != DONE:
             raise Unexpected(f"{operation} after {self.acknowledged} snapshots exits {process.returncode}: {stdout[-300:]}")
-        self.seconds[operation] = 0.5 * self.seconds[operation] + 0.5 * (time.monotonic() - began)
+        self.seconds[operation] = time.monotonic() - began
         self.finish(operation, stdout)
         return False
 
     def prepare(self, operation):
         """Brings about something worth doing, and gives the command that does it."""
         if operation == "snapshot":
-            made.change(self.source, self.choose.random())
-            (self.source / f"big-{self.choose.randrange(3)}").write_bytes(self.choose.randbytes(NEW_BYTES))
+            self.work_a_day()
             return ["snapshot", "take", "shop"]
         if operation == "gc":
-            while len(self.trees) > 3:
+            self.keep_one_more()
+            while len(self.trees) > 2:
                 self.drop(self.choose.choice(list(self.trees)[:-1]))
             return ["gc", "--grace", "0d"]
         self.wanted = self.choose.choice(list(self.trees))
@@ -91,6 +95,16 @@ class Store:
             self.target = fresh(self.base / "restore") / "out"
             return ["restore", self.wanted, "--to", self.target]
         return ["restore", self.wanted, "--confirm", "RESTORE"]
+
+    def work_a_day(self):
+        """Changes here and there, and much that is new."""
+        made.change(self.source, self.choose.random())
+        (self.source / f"big-{self.choose.randrange(3)}").write_bytes(self.choose.randbytes(NEW_BYTES))
+
+    def keep_one_more(self):
+        """A snapshot that nothing interrupts."""
+        self.work_a_day()
+        self.finish("snapshot", self.repository.take("shop")[0].run.stdout)
 
     def drop(self, snapshot):
         self.repository.delete(snapshot)
