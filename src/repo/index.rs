@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::format::pack::{Footer, Form, PackKind};
 use crate::format::{decode, encode};
-use crate::id::{ChunkId, PackId, RepoId};
+use crate::id::{CHUNK_ID_LEN, ChunkId, HASH_LEN, PackId, RepoId};
 
 /// Changed whenever the keys or values are: an index of another version is made anew.
 const VERSION: u32 = 1;
@@ -322,16 +322,14 @@ fn storage_error(action: &'static str, dir: &Path, error: std::io::Error) -> Err
     Error::Storage { action, object: format!("index at {}", dir.display()), error }
 }
 
-fn chunk_key(id: &ChunkId) -> [u8; 33] {
-    key(b'c', id.as_bytes())
+fn chunk_key(id: &ChunkId) -> [u8; CHUNK_ID_LEN + 1] {
+    let mut key = [b'c'; CHUNK_ID_LEN + 1];
+    key[1..].copy_from_slice(id.as_bytes());
+    key
 }
 
-fn pack_key(id: &PackId) -> [u8; 33] {
-    key(b'p', id.as_bytes())
-}
-
-fn key(prefix: u8, id: &[u8; 32]) -> [u8; 33] {
-    let mut key = [prefix; 33];
-    key[1..].copy_from_slice(id);
+fn pack_key(id: &PackId) -> [u8; HASH_LEN + 1] {
+    let mut key = [b'p'; HASH_LEN + 1];
+    key[1..].copy_from_slice(id.as_bytes());
     key
 }
