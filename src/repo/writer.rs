@@ -280,7 +280,11 @@ impl ChunkWriter {
         if lane != Lane::Meta {
             counters.bytes_new.fetch_add(plain.len() as u64, Ordering::Relaxed);
         }
-        if let Some(base) = base.filter(|base| base.id != id)
+        let base = match base {
+            Some(base) if base.id != id && self.outlives_gc(&base.id)? => Some(base),
+            _ => None,
+        };
+        if let Some(base) = base
             && let Some(delta) = checked_delta(worker, deltas, base.bytes, plain, lane.delta_limit(plain.len()))
         {
             counters.chunks_delta.fetch_add(1, Ordering::Relaxed);
@@ -294,6 +298,12 @@ impl ChunkWriter {
         }
         let entry = ChunkEntry { id, payload_len: plain.len() as u32, form: Form::Full };
         self.append(worker, lane, entry, plain)
+    }
+
+    /// Whether a delta may be made against a chunk: one in a condemned pack goes away when nobody who began before it was
+    /// condemned needs it, and this session began later.
+    fn outlives_gc(&self, base: &ChunkId) -> Result<bool> {
+        Ok(self.condemned.is_empty() || self.is_known(std::slice::from_ref(base))?.first() == Some(&true))
     }
 
     /// Stores a chunk in the form it already has: what gc does when it moves one to another pack.
