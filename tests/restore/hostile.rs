@@ -52,7 +52,8 @@ fn names_that_lead_elsewhere_are_damage() {
         assert_eq!(error_of(find(&place.reader(), &root, b"a")).kind(), ErrorKind::Damaged);
     }
     // The same harness lets a good name through.
-    new(&place.reader(), &place.craft(vec![small(b"fine")]), &place.path("new")).unwrap();
+    let root = place.craft(vec![small(b"fine")]);
+    new(&place.reader(), &root, &place.path("new")).unwrap();
     assert_eq!(names(&place.path("new")), ["fine"]);
 }
 
@@ -93,7 +94,8 @@ fn lengths_that_are_lies_are_damage() {
     for len in [1, 4_999, 5_001, 1 << 40] {
         assert_refused(&place, &chunk(len));
     }
-    new(&place.reader(), &chunk(5_000), &place.path("new")).unwrap();
+    let root = chunk(5_000);
+    new(&place.reader(), &root, &place.path("new")).unwrap();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The same as a user who is not root. Where the tests run as root, this program is started again as `nobody`.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -20,7 +20,8 @@ fn a_user_who_is_not_root_restores_what_is_the_users_own() {
     if !is_root() {
         return as_this_user();
     }
-    let dir = tempfile::Builder::new().permissions(Permissions::from_mode(0o777)).tempdir().unwrap();
+    let dir = tempfile::Builder::new().tempdir().unwrap();
+    set_mode(dir.path(), 0o777);
     let program = dir.path().join("tests");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     set_mode(&program, 0o755);

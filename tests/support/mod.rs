@@ -73,6 +73,7 @@ pub struct Place {
     pub repo: Repository,
     /// Chunks that the latest snapshot stored as deltas.
     pub deltas: AtomicU64,
+    crafted: AtomicU64,
 }
 
 impl Place {
@@ -81,7 +82,7 @@ impl Place {
         let storage = Arc::new(LocalFolder::create(&dir.path().join("repository")).unwrap());
         let options = InitOptions { encryption: Encryption::None, chunker: Default::default() };
         let repo = Repository::create(storage, &dir.path().join("index"), surroundings(), options, None).unwrap();
-        Self { dir, repo, deltas: AtomicU64::new(0) }
+        Self { dir, repo, deltas: AtomicU64::new(0), crafted: AtomicU64::new(0) }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -94,22 +95,23 @@ impl Place {
     }
 
     pub fn take_with(&self, folder: &Path, options: &FilesOptions) -> Entry {
-        self.take_by(|capture| Ok(vec![files::capture(capture, "data", folder, options)?]))
+        self.take_by("test", |capture| Ok(vec![files::capture(capture, "data", folder, options)?]))
     }
 
-    /// Stores a folder that no file system has.
+    /// Stores a folder that no file system has; no later snapshot is compared with it.
     pub fn craft(&self, entries: Vec<Entry>) -> Entry {
         let metadata = Metadata { mode: 0o755, uid: 0, gid: 0, mtime_ns: 0, xattrs: Vec::new() };
-        self.take_by(|capture| {
+        let number = self.crafted.fetch_add(1, Ordering::Relaxed);
+        self.take_by(&format!("crafted-{number}"), |capture| {
             let node = store_directory(&capture.contents, &Directory { entries }, None)?;
             let root = Entry { name: Vec::new(), metadata, node };
             Ok(vec![Component { name: "data".into(), origin: Origin::Files, root, unreadable: 0 }])
         })
     }
 
-    fn take_by(&self, capture: impl FnOnce(&Capture<'_>) -> Result<Vec<Component>>) -> Entry {
+    fn take_by(&self, instance: &str, capture: impl FnOnce(&Capture<'_>) -> Result<Vec<Component>>) -> Entry {
         let request = SnapshotRequest {
-            instance: "test".into(),
+            instance: instance.into(),
             kind: SnapshotType::OnDemand,
             description: None,
             expires_at_ns: None,
