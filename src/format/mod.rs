@@ -33,9 +33,7 @@ impl FormatError {
     pub fn of(self, object: impl ToString) -> crate::error::Error {
         match self {
             FormatError::Damaged(detail) => crate::error::Error::damaged(object, detail),
-            FormatError::Unsupported(detail) => {
-                crate::error::Error::Unsupported { object: object.to_string(), detail }
-            }
+            FormatError::Unsupported(detail) => crate::error::Error::Unsupported { object: object.to_string(), detail },
         }
     }
 }
@@ -73,8 +71,7 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], FormatError> {
-        let (taken, rest) =
-            self.rest.split_at_checked(len).ok_or_else(|| FormatError::damaged("it is cut short"))?;
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or_else(|| FormatError::damaged("it is cut short"))?;
         self.rest = rest;
         Ok(taken)
     }

@@ -175,7 +175,8 @@ impl Index {
     }
 
     fn open_beside_writer(dir: &Path, repo: RepoId) -> Result<(Self, Found)> {
-        let busy = |detail: String| Error::Busy(format!("the repository's index is in use by another process: {detail}"));
+        let busy =
+            |detail: String| Error::Busy(format!("the repository's index is in use by another process: {detail}"));
         let db = DB::open_for_read_only(&options(true), dir, false).map_err(|error| busy(error.to_string()))?;
         match db.get(b"m").map_err(failed)? {
             Some(meta) if is_of(&meta, repo) => {}

@@ -1,6 +1,6 @@
 //! The key slots of a repository: who can open it.
 
-use crate::crypto::{Argon2Params, Encryption, KeySlot, Kdf, MasterKey, Secret};
+use crate::crypto::{Argon2Params, Encryption, Kdf, KeySlot, MasterKey, Secret};
 use crate::error::{Error, Result};
 use crate::format::config::Config;
 use crate::storage::{ObjectKind, ObjectName, Storage};
@@ -80,7 +80,9 @@ pub(super) fn unlock(
     }
     match damaged.into_iter().next() {
         Some((_, error)) if slots.is_empty() => Err(error),
-        _ if slots.is_empty() => Err(Error::damaged("keys", "there is no key slot, so nothing can open the repository")),
+        _ if slots.is_empty() => {
+            Err(Error::damaged("keys", "there is no key slot, so nothing can open the repository"))
+        }
         _ => Err(Error::Refused("wrong passphrase or key file: it opens none of the repository's key slots".into())),
     }
 }

@@ -114,11 +114,7 @@ impl Repository {
     }
 
     fn put_writer(&self, name: &ObjectName, work: Work) -> Result<PutOutcome> {
-        let record = WriterRecord {
-            process: self.surroundings.processes.identity(),
-            began_at_ns: self.now_ns(),
-            work,
-        };
+        let record = WriterRecord { process: self.surroundings.processes.identity(), began_at_ns: self.now_ns(), work };
         let bytes = object::seal(&self.keys, ObjectTag::Writer, &name.path(), self.salt(), &encode(&record))
             .map_err(|error| error.of(name))?;
         self.storage.put_if_absent(name, &bytes)
@@ -152,9 +148,8 @@ impl Repository {
             Err(Error::NotFound(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let record: Option<WriterRecord> = object::open(&self.keys, ObjectTag::Writer, &name.path(), &bytes)
-            .and_then(|plain| decode(&plain))
-            .ok();
+        let record: Option<WriterRecord> =
+            object::open(&self.keys, ObjectTag::Writer, &name.path(), &bytes).and_then(|plain| decode(&plain)).ok();
         let alive = record.as_ref().and_then(|record| self.surroundings.processes.is_alive(&record.process));
         Ok(Some(FoundWriter { name, record, alive }))
     }

@@ -4,6 +4,7 @@
 //! at any point leaves a valid repository and perhaps garbage, which the next gc removes.
 
 mod condemned;
+mod fetch;
 mod index;
 mod keyring;
 mod lease;
@@ -12,6 +13,7 @@ mod manifests;
 mod names;
 mod reader;
 mod recipes;
+mod stream;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -29,13 +31,17 @@ use crate::id::{PackId, RepoId};
 use crate::storage::{ObjectKind, PutOutcome, Storage};
 
 pub use condemned::Condemned;
+pub use fetch::{Fetched, fetch_chunks};
 pub use index::{Found, Index, PackInfo, Slot};
 pub use keyring::{KeySlotView, KeyringView};
 pub use lease::{FoundWriter, Lease, Work, WriterRecord};
 pub use ledger::{LedgerView, Revision, instance_topic, snapshot_topic};
 pub use manifests::{ManifestsView, StoredManifest};
 pub use reader::{PackContents, Payload, Place, Reader, absent, load_contents};
-pub use recipes::{ContentReader, Extent, NodeCutter, Recipe, RecipeBuilder, directory_bytes, read_directory, read_node};
+pub use recipes::{
+    ContentReader, Extent, NodeCutter, Recipe, RecipeBuilder, directory_bytes, read_directory, read_node,
+};
+pub use stream::{ContentStream, Piece, read_ahead};
 pub use writer::{Base, ChunkWriter, Lane, Stored, Worker};
 
 /// Page-class chunks are at least this long, bytes: docs/DESIGN.md has the measurement.
@@ -206,8 +212,7 @@ impl Repository {
         for info in &gone {
             index.forget(&info.id, None)?;
         }
-        let new: Vec<(PackId, u64)> =
-            stored.into_iter().filter(|(id, _)| index.pack_named(id).is_none()).collect();
+        let new: Vec<(PackId, u64)> = stored.into_iter().filter(|(id, _)| index.pack_named(id).is_none()).collect();
         let taken_in = new.len();
         let loaded: Vec<(PackId, u64, Result<PackContents>)> = new
             .into_par_iter()
@@ -221,8 +226,7 @@ impl Repository {
                 Err(error) => return Err(error),
             }
         }
-        let missing: Vec<PackId> =
-            gone.iter().map(|info| info.id).filter(|id| !sizes.contains_key(id)).collect();
+        let missing: Vec<PackId> = gone.iter().map(|info| info.id).filter(|id| !sizes.contains_key(id)).collect();
         if found == Found::Usable && !missing.is_empty() {
             notices.push(format!(
                 "the index is not of the repository's present state: {} packs that it knows are gone",

@@ -9,9 +9,7 @@ use lru::LruCache;
 use crate::codec::{Decompressor, DeltaDecoder};
 use crate::crypto::RepoKeys;
 use crate::error::{Error, Result};
-use crate::format::pack::{
-    BLOCK_HEADER_LEN, Footer, FooterPlace, Form, HEADER_LEN, PackKind, PackOpener, TAIL_LEN,
-};
+use crate::format::pack::{BLOCK_HEADER_LEN, Footer, FooterPlace, Form, HEADER_LEN, PackKind, PackOpener, TAIL_LEN};
 use crate::id::{ChunkId, PackId};
 use crate::limits;
 use crate::storage::{ObjectKind, ObjectName, Storage};
@@ -300,7 +298,10 @@ impl Reader {
 
 /// A chunk that should be in the repository and is in no pack that can be read.
 pub fn absent(id: &ChunkId) -> Error {
-    Error::damaged(format!("chunk {id}"), "no readable pack holds it; `snaphold verify` names what is damaged or missing")
+    Error::damaged(
+        format!("chunk {id}"),
+        "no readable pack holds it; `snaphold verify` names what is damaged or missing",
+    )
 }
 
 /// Reads a pack's footer. `size` is the pack's stored length.
@@ -352,4 +353,3 @@ pub(super) fn stored_packs(storage: &dyn Storage) -> Result<Vec<(PackId, u64)>> 
         .filter(|(id, _)| seen.insert(*id))
         .collect())
 }
-

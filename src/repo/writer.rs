@@ -320,7 +320,8 @@ impl ChunkWriter {
         let failed = |error: crate::codec::CodecError| Error::Failed(format!("compressing failed: {error}"));
         let (codec, stored) = worker.compressor.compress(&plain).map_err(failed)?;
         if self.shared.counters.blocks.fetch_add(1, Ordering::Relaxed).is_multiple_of(BLOCKS_PER_CHECK) {
-            let again = crate::codec::Decompressor::default().decompress(codec, &stored, plain.len()).map_err(failed)?;
+            let again =
+                crate::codec::Decompressor::default().decompress(codec, &stored, plain.len()).map_err(failed)?;
             if again != plain {
                 return Err(Error::Failed("a compressed block does not decode to what it was made of".into()));
             }

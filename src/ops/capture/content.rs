@@ -254,10 +254,8 @@ impl<'a> ContentWriter<'a> {
         let mut batch = source.next(self)?;
         let mut offset = 0u64;
         while let Some(present) = batch {
-            let (next, stored) = rayon::join(
-                || source.next(self),
-                || self.stream_batch(&present, offset, &mut aligner, &mut builder),
-            );
+            let (next, stored) =
+                rayon::join(|| source.next(self), || self.stream_batch(&present, offset, &mut aligner, &mut builder));
             stored?;
             offset += present.cuts.last().map_or(0, |cut| cut.end) as u64;
             batch = next?;
