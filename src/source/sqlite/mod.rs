@@ -6,6 +6,7 @@
 //! are private and may be read as files.
 
 mod backup;
+mod capture;
 mod describe;
 mod dump;
 mod literal;
@@ -14,6 +15,7 @@ mod real;
 mod restore;
 
 pub use backup::{Backup, backup};
+pub use capture::capture;
 pub use describe::{Table, TableKind, describe};
 pub use dump::{Dump, dump_sql};
 pub use restore::restore_file;
