@@ -4,9 +4,11 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::format::pack::Form;
+use crate::format::recipe::RecipeNode;
 use crate::id::ChunkId;
 
 use super::reader::{Place, Reader, absent};
+use super::recipes::check_node;
 
 /// What came of reading several chunks.
 #[derive(Debug)]
@@ -49,6 +51,28 @@ pub fn fetch_chunks(reader: &Reader, ids: &[ChunkId]) -> Fetched {
         }
     }
     Fetched { chunks, failure: first.error }
+}
+
+/// Reads the recipe node `id` of level `depth`, which stands for `len` data bytes.
+pub fn fetch_node(reader: &Reader, id: &ChunkId, len: u64, depth: u8) -> Result<RecipeNode> {
+    decode_node(id, &reader.chunk(id)?, len, depth)
+}
+
+/// Reads several recipe nodes of level `depth`, each with the data bytes it stands for.
+pub fn fetch_nodes(reader: &Reader, nodes: &[(ChunkId, u64)], depth: u8) -> Result<Vec<RecipeNode>> {
+    let ids: Vec<ChunkId> = nodes.iter().map(|(id, _)| *id).collect();
+    let Fetched { chunks, failure } = fetch_chunks(reader, &ids);
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    chunks.iter().zip(nodes).map(|(bytes, (id, len))| decode_node(id, bytes, *len, depth)).collect()
+}
+
+/// The node whose stored bytes are `bytes`, held against what names it.
+pub(super) fn decode_node(id: &ChunkId, bytes: &[u8], len: u64, depth: u8) -> Result<RecipeNode> {
+    let node = RecipeNode::decode(bytes).map_err(|error| error.of(format!("recipe node {id}")))?;
+    check_node(id, &node, len, depth)?;
+    Ok(node)
 }
 
 /// The first failure by position: what comes after it is not wanted any more.
@@ -147,8 +171,7 @@ fn jobs(reader: &Reader, places: &[Place], first: &mut First) -> Vec<Job> {
 fn gather(reader: &Reader, ids: &[ChunkId], places: &[Place], first: &mut First) -> Vec<Part> {
     let jobs = jobs(reader, places, first);
     let blocks: Vec<&[Job]> = jobs.chunk_by(|a, b| a.block() == b.block()).collect();
-    let taken: Vec<Result<Vec<Vec<u8>>, (usize, Error)>> =
-        blocks.par_iter().map(|jobs| take_out(reader, ids, jobs)).collect();
+    let taken: Vec<Taken> = blocks.par_iter().map(|jobs| take_out(reader, ids, jobs)).collect();
     let mut parts: Vec<Part> = Vec::new();
     parts.resize_with(places.len(), Part::default);
     for (jobs, taken) in blocks.into_iter().zip(taken) {
@@ -168,7 +191,9 @@ fn gather(reader: &Reader, ids: &[ChunkId], places: &[Place], first: &mut First)
 }
 
 /// The pieces of one block; or the first chunk that lacks one, and why.
-fn take_out(reader: &Reader, ids: &[ChunkId], jobs: &[Job]) -> Result<Vec<Vec<u8>>, (usize, Error)> {
+type Taken = Result<Vec<Vec<u8>>, (usize, Error)>;
+
+fn take_out(reader: &Reader, ids: &[ChunkId], jobs: &[Job]) -> Taken {
     let mut pieces = Vec::with_capacity(jobs.len());
     for job in jobs {
         // The block stays in the reader's cache: all but the first of these only look it up.

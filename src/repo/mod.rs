@@ -31,7 +31,7 @@ use crate::id::{PackId, RepoId};
 use crate::storage::{ObjectKind, PutOutcome, Storage};
 
 pub use condemned::Condemned;
-pub use fetch::{Fetched, fetch_chunks};
+pub use fetch::{Fetched, fetch_chunks, fetch_node, fetch_nodes};
 pub use index::{Found, Index, PackInfo, Slot};
 pub use keyring::{KeySlotView, KeyringView};
 pub use lease::{FoundWriter, Lease, Work, WriterRecord};

@@ -6,14 +6,13 @@ use std::collections::VecDeque;
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 use crate::error::{Error, Result};
-use crate::format::recipe::{RecipeNode, Reference};
+use crate::format::recipe::Reference;
 use crate::format::tree::Content;
 use crate::id::ChunkId;
 use crate::limits;
 
-use super::fetch::{Fetched, fetch_chunks};
+use super::fetch::{Fetched, decode_node, fetch_chunks};
 use super::reader::Reader;
-use super::recipes::check_node;
 
 /// Plain bytes of a window, but for a chunk more. Chunks of one block that lie in one window cost one decoding.
 const WINDOW_BYTES: u64 = 8 << 20;
@@ -276,13 +275,14 @@ impl<T, I: Iterator<Item = Result<(T, Content)>>> Ahead<'_, T, I> {
                     expanded.push(pending);
                     continue;
                 };
-                let children = match chunks.next() {
-                    Some(bytes) => children(&id, &bytes, len, depth),
+                let node = match chunks.next() {
+                    Some(bytes) => decode_node(&id, &bytes, len, depth),
                     None => Err(failure.take().unwrap_or_else(broken_off)),
                 };
-                match children {
-                    Ok(children) => expanded
-                        .extend(children.into_iter().map(|reference| Pending::Part { reference, depth: depth - 1 })),
+                match node {
+                    Ok(node) => expanded.extend(
+                        node.references.into_iter().map(|reference| Pending::Part { reference, depth: depth - 1 }),
+                    ),
                     Err(error) => {
                         expanded.push(Pending::Failed(error));
                         self.queue.clear();
@@ -327,11 +327,4 @@ impl<T, I: Iterator<Item = Result<(T, Content)>>> Ahead<'_, T, I> {
         }
         events
     }
-}
-
-/// The children of the node whose stored bytes are `bytes`, held against what names it.
-fn children(id: &ChunkId, bytes: &[u8], len: u64, depth: u8) -> Result<Vec<Reference>> {
-    let node = RecipeNode::decode(bytes).map_err(|error| error.of(format!("recipe node {id}")))?;
-    check_node(id, &node, len, depth)?;
-    Ok(node.references)
 }
