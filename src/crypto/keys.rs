@@ -8,7 +8,7 @@ use super::derive::{Key, derive};
 use super::master::MasterKey;
 use super::seal::{Encryption, SALT_LEN, Sealer};
 use crate::error::Result;
-use crate::id::{ChunkId, RepoId};
+use crate::id::{CHUNK_ID_LEN, ChunkId, RepoId};
 
 const CHUNK_ID_CONTEXT: &str = "snaphold v1 chunk id key";
 const CONFIG_MAC_CONTEXT: &str = "snaphold v1 config authentication key";
@@ -52,9 +52,13 @@ impl RepoKeys {
         self.encryption
     }
 
-    /// The id of the chunk with these plain bytes: keyed BLAKE3-256. It tells nothing to who does not hold the key.
+    /// The id of the chunk with these plain bytes: the first 20 bytes of their keyed BLAKE3. It tells nothing to who does
+    /// not hold the key.
     pub fn chunk_id(&self, plain: &[u8]) -> ChunkId {
-        ChunkId(blake3::keyed_hash(&self.chunk_id, plain).into())
+        let mut id = ChunkId([0; CHUNK_ID_LEN]);
+        let hash = blake3::keyed_hash(&self.chunk_id, plain);
+        id.0.iter_mut().zip(hash.as_bytes()).for_each(|(to, from)| *to = *from);
+        id
     }
 
     /// Authenticates the config's bytes: keyed BLAKE3-256.

@@ -5,7 +5,8 @@
 //! repository grows. One process writes it; others read it and keep what they add in memory, to be taken over from
 //! the packs by the next one that writes.
 //!
-//! Keys: `c` + chunk id → pack number, slot and form; `p` + pack id → [`PackInfo`]; `m` → [`Meta`].
+//! Keys: `c` + chunk id → pack number, slot and form; `p` + pack id → [`PackInfo`]; `m` → [`Meta`]; `n` → the next
+//! pack's number; `d` → that chunks of snapshots may be missing, with the packs that are known to be lost.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::format::pack::{Footer, Form, PackKind};
 use crate::format::{decode, encode};
-use crate::id::{ChunkId, PackId, RepoId};
+use crate::id::{CHUNK_ID_LEN, ChunkId, HASH_LEN, PackId, RepoId};
 
 /// Changed whenever the keys or values are: an index of another version is made anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const BLOCK_CACHE_BYTES: usize = 32 << 20;
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 
@@ -94,6 +95,7 @@ pub struct Index {
     db: DB,
     writable: bool,
     packs: RwLock<PackTable>,
+    doubt: RwLock<Option<Vec<PackId>>>,
     /// What this process added while another one writes the index.
     overlay: RwLock<HashMap<ChunkId, Slot>>,
 }
@@ -168,7 +170,10 @@ impl Index {
                 if db.iterator(rocksdb::IteratorMode::Start).next().is_some() {
                     return Ok(None);
                 }
-                db.put(b"m", encode(&Meta { version: VERSION, repo }))?;
+                let mut batch = WriteBatch::default();
+                batch.put(b"d", encode(&Vec::<PackId>::new()));
+                batch.put(b"m", encode(&Meta { version: VERSION, repo }));
+                db.write(batch)?;
             }
         }
         Self::with_packs(db, true).map(Some)
@@ -201,12 +206,36 @@ impl Index {
         if let Some(next) = db.get(b"n")?.and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes) {
             table.next = table.next.max(next);
         }
-        Ok(Self { db, writable, packs: RwLock::new(table), overlay: RwLock::default() })
+        let doubt = db.get(b"d")?.map(|lost| decode(&lost).unwrap_or_default());
+        Ok(Self { db, writable, packs: RwLock::new(table), doubt: RwLock::new(doubt), overlay: RwLock::default() })
     }
 
     /// Whether this process is the one that writes the index.
     pub fn is_writable(&self) -> bool {
         self.writable
+    }
+
+    /// Whether chunks that snapshots refer to may be missing: packs were lost, or the index was made anew and never
+    /// knew what there once was. `Some` lists the packs known to be lost. It lasts until all snapshots were walked
+    /// and found whole ([`Index::set_doubt`]), however often the index is opened meanwhile.
+    pub fn doubt(&self) -> Option<Vec<PackId>> {
+        read(&self.doubt).clone()
+    }
+
+    /// Raises the doubt, or with `None` takes it away. Durable with the next [`Index::flush`], and before anything
+    /// that is changed later.
+    pub fn set_doubt(&self, lost: Option<Vec<PackId>>) -> Result<()> {
+        let mut doubt = write(&self.doubt);
+        if self.writable && *doubt != lost {
+            let mut batch = WriteBatch::default();
+            match &lost {
+                Some(lost) => batch.put(b"d", encode(lost)),
+                None => batch.delete(b"d"),
+            }
+            self.db.write_without_wal(batch).map_err(failed)?;
+        }
+        *doubt = lost;
+        Ok(())
     }
 
     /// All packs it knows.
@@ -322,16 +351,14 @@ fn storage_error(action: &'static str, dir: &Path, error: std::io::Error) -> Err
     Error::Storage { action, object: format!("index at {}", dir.display()), error }
 }
 
-fn chunk_key(id: &ChunkId) -> [u8; 33] {
-    key(b'c', id.as_bytes())
+fn chunk_key(id: &ChunkId) -> [u8; CHUNK_ID_LEN + 1] {
+    let mut key = [b'c'; CHUNK_ID_LEN + 1];
+    key[1..].copy_from_slice(id.as_bytes());
+    key
 }
 
-fn pack_key(id: &PackId) -> [u8; 33] {
-    key(b'p', id.as_bytes())
-}
-
-fn key(prefix: u8, id: &[u8; 32]) -> [u8; 33] {
-    let mut key = [prefix; 33];
-    key[1..].copy_from_slice(id);
+fn pack_key(id: &PackId) -> [u8; HASH_LEN + 1] {
+    let mut key = [b'p'; HASH_LEN + 1];
+    key[1..].copy_from_slice(id.as_bytes());
     key
 }

@@ -59,6 +59,19 @@ impl FoundWriter {
     pub fn may_be_alive(&self) -> bool {
         self.alive != Some(false)
     }
+
+    /// Whether it is one that deletes. Told by the name, so that one that cannot be read is known too.
+    pub fn is_exclusive(&self) -> bool {
+        self.name.leaf().starts_with("exclusive")
+    }
+}
+
+fn in_use(found: &FoundWriter) -> Error {
+    let who = match &found.record {
+        Some(WriterRecord { process, work: Work::Exclusive(what), .. }) => format!("{what} by process {}", process.pid),
+        _ => format!("another process, registered as {},", found.name),
+    };
+    Error::Busy(format!("the repository is in use: {who} is running; try again later"))
 }
 
 /// A registration that ends when this is dropped.
@@ -92,25 +105,27 @@ impl Repository {
         }
     }
 
-    /// Registers the one session that deletes. One whose process is gone is set aside.
+    /// Registers the one session that deletes. It puts its registration and then looks for others: of two who do so at
+    /// once at least one sees the other and gives way, so never two go on. Those whose process is gone are removed.
     pub fn register_exclusive(&self, what: &str) -> Result<Lease<'_>> {
-        let name = names::exclusive();
-        for _ in 0..2 {
-            if self.put_writer(&name, Work::Exclusive(what.to_string()))? == PutOutcome::Created {
-                return Ok(Lease { repository: self, name });
-            }
-            let found = self.found_writer(name.clone())?;
-            if found.as_ref().is_some_and(FoundWriter::may_be_alive) {
-                let who = found.and_then(|found| found.record).map(|record| match record.work {
-                    Work::Exclusive(what) => format!("{what} by process {}", record.process.pid),
-                    Work::Snapshot { .. } => format!("process {}", record.process.pid),
-                });
-                let who = who.unwrap_or_else(|| "another process".into());
-                return Err(Error::Busy(format!("the repository is in use: {who} is running; try again later")));
-            }
-            let _ = self.storage.delete(&name);
+        let name = names::exclusive(&WriterId(self.random()));
+        if self.put_writer(&name, Work::Exclusive(what.to_string()))? == PutOutcome::Existed {
+            return Err(Error::Busy("two sessions chose one name; try again".into()));
         }
-        Err(Error::Busy("the repository is in use by another process that deletes; try again later".into()))
+        let lease = Lease { repository: self, name };
+        for found in self.writers()? {
+            if found.name == lease.name || !found.is_exclusive() {
+                continue;
+            }
+            if found.may_be_alive() {
+                return Err(in_use(&found));
+            }
+            match self.storage.delete(&found.name) {
+                Ok(()) | Err(Error::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(lease)
     }
 
     fn put_writer(&self, name: &ObjectName, work: Work) -> Result<PutOutcome> {

@@ -16,6 +16,7 @@ mod recipes;
 mod stream;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ pub use keyring::{KeySlotView, KeyringView};
 pub use lease::{FoundWriter, Lease, Work, WriterRecord};
 pub use ledger::{LedgerView, Revision, instance_topic, snapshot_topic};
 pub use manifests::{ManifestsView, StoredManifest};
+pub use names::{configs as config_names, key_slots as key_slot_names, pack as pack_name};
 pub use reader::{PackContents, Payload, Place, Reader, absent, load_contents};
 pub use recipes::{
     ContentReader, Extent, NodeCutter, Recipe, RecipeBuilder, directory_bytes, read_directory, read_node,
@@ -46,6 +48,8 @@ pub use writer::{Base, ChunkWriter, Lane, Stored, Worker};
 
 /// Page-class chunks are at least this long, bytes: docs/DESIGN.md has the measurement.
 const PAGE_TARGET: u32 = 16 * 1024;
+/// Footers that are in memory while the index takes packs in.
+const FOOTERS_AT_ONCE: usize = 16;
 
 /// A repository, unlocked.
 pub struct Repository {
@@ -80,15 +84,24 @@ pub struct OpenedIndex {
     pub notices: Vec<String>,
     /// Packs that are there and cannot be used, with the reason.
     pub damaged: Vec<(PackId, Error)>,
-    /// Packs that the index knew and that are gone.
+    /// Packs that the index knew and that are gone, until all snapshots were found whole without them.
     pub missing: Vec<PackId>,
 }
 
+/// Packs that were added to an index.
+#[derive(Debug, Default)]
+pub struct TakenIn {
+    /// How many.
+    pub packs: usize,
+    /// Those that are there and cannot be used, with the reason.
+    pub damaged: Vec<(PackId, Error)>,
+}
+
 impl OpenedIndex {
-    /// Whether every pack that was ever known is there: only then may a reference of an older snapshot count as
-    /// stored without being looked up.
+    /// Whether all that snapshots refer to is known to be there: only then may a reference of an older snapshot count
+    /// as stored without being looked up.
     pub fn is_whole(&self) -> bool {
-        self.damaged.is_empty() && self.missing.is_empty()
+        self.damaged.is_empty() && self.missing.is_empty() && self.reader.index().doubt().is_none()
     }
 }
 
@@ -199,51 +212,82 @@ impl Repository {
     }
 
     /// Opens the index and brings it up to date with the packs that are in storage.
+    ///
+    /// A writer opens it, and reads manifests, only after it has registered and read the condemned packs.
     pub fn open_index(&self) -> Result<OpenedIndex> {
-        let (index, found) = Index::open(&self.index_dir, self.config.repo)?;
+        let (mut index, mut found) = Index::open(&self.index_dir, self.config.repo)?;
         let mut notices = Vec::new();
-        let stored = reader::stored_packs(&*self.storage)?;
         if let Found::Unusable(why) = &found {
             notices.push(format!("the index was not usable and is made anew: {why}"));
         }
-        let sizes: std::collections::HashMap<PackId, u64> = stored.iter().copied().collect();
+        let sizes: HashMap<PackId, u64> = reader::stored_packs(&*self.storage)?.into_iter().collect();
         let gone: Vec<PackInfo> =
             index.packs().into_iter().filter(|info| sizes.get(&info.id) != Some(&info.size)).collect();
-        for info in &gone {
-            index.forget(&info.id, None)?;
-        }
-        let new: Vec<(PackId, u64)> = stored.into_iter().filter(|(id, _)| index.pack_named(id).is_none()).collect();
-        let taken_in = new.len();
-        let loaded: Vec<(PackId, u64, Result<PackContents>)> = new
-            .into_par_iter()
-            .map(|(id, size)| (id, size, load_contents(&*self.storage, &self.keys, id, size)))
-            .collect();
-        let mut damaged = Vec::new();
-        for (id, size, contents) in loaded {
-            match contents {
-                Ok(contents) => _ = index.insert(id, contents.kind(), size, &contents.footer)?,
-                Err(error @ (Error::Damaged { .. } | Error::Unsupported { .. })) => damaged.push((id, error)),
-                Err(error) => return Err(error),
-            }
-        }
-        let missing: Vec<PackId> = gone.iter().map(|info| info.id).filter(|id| !sizes.contains_key(id)).collect();
-        if found == Found::Usable && !missing.is_empty() {
+        let mut missing: Vec<PackId> = gone.iter().map(|info| info.id).filter(|id| !sizes.contains_key(id)).collect();
+        if !missing.is_empty() {
             notices.push(format!(
                 "the index is not of the repository's present state: {} packs that it knows are gone",
                 missing.len()
             ));
-        }
-        if index.is_writable() && taken_in > damaged.len() {
-            if !(found == Found::Absent && taken_in == sizes.len() && sizes.is_empty()) {
-                notices.push(format!("the index was brought up to date from {} packs", taken_in - damaged.len()));
+            missing.extend(index.doubt().unwrap_or_default());
+            missing.sort_unstable();
+            missing.dedup();
+            // Of a chunk that several packs hold it knows one place: the others are found again only in the packs.
+            if index.is_writable() {
+                drop(index);
+                Index::remove(&self.index_dir)?;
+                (index, found) = Index::open(&self.index_dir, self.config.repo)?;
             }
-            index.flush()?;
+            index.set_doubt(Some(missing.clone()))?;
         }
-        for (id, error) in &damaged {
+        for info in &gone {
+            index.forget(&info.id, None)?;
+        }
+        let taken_in = self.take_in(&index, sizes.iter().map(|(id, size)| (*id, *size)))?;
+        if found == Found::Absent && self.storage.list(ObjectKind::Snapshot)?.is_empty() {
+            index.set_doubt(None)?;
+        }
+        if taken_in.packs > 0 {
+            notices.push(format!("the index was brought up to date from {} packs", taken_in.packs));
+        }
+        index.flush()?;
+        for (id, error) in &taken_in.damaged {
             notices.push(format!("pack {id} cannot be used: {error}"));
         }
+        let lost = index.doubt().unwrap_or_default();
+        missing = lost.into_iter().filter(|id| !sizes.contains_key(id)).collect();
         let reader = Arc::new(Reader::new(self.storage.clone(), self.keys.clone(), Arc::new(index)));
-        Ok(OpenedIndex { reader, notices, damaged, missing })
+        Ok(OpenedIndex { reader, notices, damaged: taken_in.damaged, missing })
+    }
+
+    /// Takes in the packs that were stored since the index was opened.
+    pub fn take_in_new_packs(&self, index: &Index) -> Result<TakenIn> {
+        self.take_in(index, reader::stored_packs(&*self.storage)?.into_iter())
+    }
+
+    fn take_in(&self, index: &Index, stored: impl Iterator<Item = (PackId, u64)>) -> Result<TakenIn> {
+        let mut new: Vec<(PackId, u64)> = stored.filter(|(id, _)| index.pack_named(id).is_none()).collect();
+        new.sort_unstable();
+        let mut taken_in = TakenIn::default();
+        for some in new.chunks(FOOTERS_AT_ONCE) {
+            let loaded: Vec<(PackId, u64, Result<PackContents>)> = some
+                .par_iter()
+                .map(|&(id, size)| (id, size, load_contents(&*self.storage, &self.keys, id, size)))
+                .collect();
+            for (id, size, contents) in loaded {
+                match contents {
+                    Ok(contents) => {
+                        index.insert(id, contents.kind(), size, &contents.footer)?;
+                        taken_in.packs += 1;
+                    }
+                    Err(error @ (Error::Damaged { .. } | Error::Unsupported { .. })) => {
+                        taken_in.damaged.push((id, error));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(taken_in)
     }
 
     /// Throws the index away and makes it anew from the packs.
@@ -252,8 +296,14 @@ impl Repository {
         if !index.is_writable() {
             return Err(Error::Busy("the repository's index is in use by another process; try again later".into()));
         }
+        let lost = index.doubt();
         drop(index);
         Index::remove(&self.index_dir)?;
+        if lost.is_some() {
+            let (index, _) = Index::open(&self.index_dir, self.config.repo)?;
+            index.set_doubt(lost)?;
+            index.flush()?;
+        }
         self.open_index()
     }
 

@@ -45,9 +45,9 @@ pub fn writer(id: &WriterId) -> ObjectName {
     name(ObjectKind::Writer, id)
 }
 
-/// The lock of those that delete: garbage collection and repair.
-pub fn exclusive() -> ObjectName {
-    name(ObjectKind::Writer, "exclusive")
+/// A registration of one that deletes: garbage collection or repair.
+pub fn exclusive(id: &WriterId) -> ObjectName {
+    name(ObjectKind::Writer, format!("exclusive.{id}"))
 }
 
 /// A record of condemned packs.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 
+use crate::codec::DeltaEncoder;
 use crate::error::{Error, Result};
 use crate::format::recipe::{RecipeNode, Reference};
 use crate::format::tree::{Content, Directory};
@@ -342,7 +343,7 @@ impl<'a> RecipeBuilder<'a> {
             None => None,
         };
         let base = base.as_ref().map(|(id, bytes)| Base { id: *id, bytes });
-        self.writer.store(worker, Lane::Meta, id, bytes, base)?;
+        self.writer.store(worker, &mut DeltaEncoder::default(), Lane::Meta, id, bytes, base)?;
         Ok(id)
     }
 

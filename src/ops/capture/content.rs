@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use crate::chunk::{StreamChunker, page_chunk_len, repeated_byte};
+use crate::codec::DeltaEncoder;
 use crate::container::read_error;
 use crate::error::Result;
 use crate::format::recipe::Reference;
@@ -177,15 +178,20 @@ impl<'a> ContentWriter<'a> {
             .collect();
         let ids: Vec<ChunkId> = unsure.iter().map(|(_, id)| *id).collect();
         let known = self.writer.is_known(&ids)?;
-        for ((at, id), _) in unsure.into_iter().zip(known).filter(|(_, known)| !known) {
-            let (Some(cut), Some(aligned)) = (cuts.get(at), aligned.get(at)) else { continue };
-            let plain = data.get(cut.clone()).unwrap_or_default();
-            let base = match aligned.base {
-                Some(base) => self.reader.base(&base)?,
-                None => None,
-            };
+        let new: Vec<(usize, ChunkId)> =
+            unsure.into_iter().zip(known).filter_map(|(chunk, known)| (!known).then_some(chunk)).collect();
+        let bases = new
+            .iter()
+            .map(|(at, _)| match aligned.get(*at).and_then(|aligned| aligned.base) {
+                Some(base) => self.reader.base(&base),
+                None => Ok(None),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let mut deltas = DeltaEncoder::default();
+        for ((at, id), base) in new.into_iter().zip(&bases) {
+            let plain = cuts.get(at).and_then(|cut| data.get(cut.clone())).unwrap_or_default();
             let base = base.as_ref().map(|(id, bytes)| Base { id: *id, bytes });
-            self.writer.store(worker, lane, id, plain, base)?;
+            self.writer.store(worker, &mut deltas, lane, id, plain, base)?;
         }
         Ok(aligned.iter().map(|aligned| aligned.reference).collect())
     }
