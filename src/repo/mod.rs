@@ -4,6 +4,7 @@
 //! at any point leaves a valid repository and perhaps garbage, which the next gc removes.
 
 mod condemned;
+mod fetch;
 mod index;
 mod keyring;
 mod lease;
@@ -12,6 +13,7 @@ mod manifests;
 mod names;
 mod reader;
 mod recipes;
+mod stream;
 mod writer;
 
 use std::collections::HashMap;
@@ -30,6 +32,7 @@ use crate::id::{PackId, RepoId};
 use crate::storage::{ObjectKind, PutOutcome, Storage};
 
 pub use condemned::Condemned;
+pub use fetch::{Fetched, fetch_chunks, fetch_node, fetch_nodes};
 pub use index::{Found, Index, PackInfo, Slot};
 pub use keyring::{KeySlotView, KeyringView};
 pub use lease::{FoundWriter, Lease, Work, WriterRecord};
@@ -40,6 +43,7 @@ pub use reader::{PackContents, Payload, Place, Reader, absent, load_contents};
 pub use recipes::{
     ContentReader, Extent, NodeCutter, Recipe, RecipeBuilder, directory_bytes, read_directory, read_node,
 };
+pub use stream::{ContentStream, Piece, read_ahead};
 pub use writer::{Base, ChunkWriter, Lane, Stored, Worker};
 
 /// Page-class chunks are at least this long, bytes: docs/DESIGN.md has the measurement.
