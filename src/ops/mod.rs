@@ -2,5 +2,6 @@
 
 pub mod capture;
 mod progress;
+pub mod restore;
 
 pub use progress::{Progress, Silent};
