@@ -13,6 +13,7 @@ mod manifests;
 mod names;
 mod reader;
 mod recipes;
+mod slots;
 mod stream;
 mod writer;
 
@@ -166,7 +167,7 @@ impl Repository {
         secret: impl FnOnce() -> Result<Secret>,
     ) -> Result<Self> {
         let stored = Self::stored_config(&*storage)?;
-        let master = keyring::unlock(&*storage, &stored.config, secret)?;
+        let master = slots::unlock(&*storage, &stored.config, secret)?;
         let keys = Arc::new(RepoKeys::derive(&master, stored.config.repo, stored.config.encryption));
         if !keys.config_mac_is(&stored.authenticated, &stored.mac) {
             return Err(Error::damaged("config", "it was not written by who holds the key"));
