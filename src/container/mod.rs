@@ -30,5 +30,5 @@ pub use input::{read_error, write_error};
 pub use member::{Body, Member, MemberKind, MemberReader, Members, Opened};
 pub use neo4j_write::{DumpEntry, DumpFormat, DumpPlan, write_dump};
 pub use open::open;
-pub use path::{PathProblem, RelativePath};
+pub use path::{PathProblem, RelativePath, printable};
 pub use tar_write::TarWriter;

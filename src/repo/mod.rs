@@ -4,6 +4,7 @@
 //! at any point leaves a valid repository and perhaps garbage, which the next gc removes.
 
 mod condemned;
+mod fetch;
 mod index;
 mod keyring;
 mod lease;
@@ -12,6 +13,8 @@ mod manifests;
 mod names;
 mod reader;
 mod recipes;
+mod slots;
+mod stream;
 mod writer;
 
 use std::collections::HashMap;
@@ -30,6 +33,7 @@ use crate::id::{PackId, RepoId};
 use crate::storage::{ObjectKind, PutOutcome, Storage};
 
 pub use condemned::Condemned;
+pub use fetch::{Fetched, fetch_chunks, fetch_node, fetch_nodes};
 pub use index::{Found, Index, PackInfo, Slot};
 pub use keyring::{KeySlotView, KeyringView};
 pub use lease::{FoundWriter, Lease, Work, WriterRecord};
@@ -40,6 +44,7 @@ pub use reader::{PackContents, Payload, Place, Reader, absent, load_contents};
 pub use recipes::{
     ContentReader, Extent, NodeCutter, Recipe, RecipeBuilder, directory_bytes, read_directory, read_node,
 };
+pub use stream::{ContentStream, Piece, read_ahead};
 pub use writer::{Base, ChunkWriter, Lane, Stored, Worker};
 
 /// Page-class chunks are at least this long, bytes: docs/DESIGN.md has the measurement.
@@ -162,7 +167,7 @@ impl Repository {
         secret: impl FnOnce() -> Result<Secret>,
     ) -> Result<Self> {
         let stored = Self::stored_config(&*storage)?;
-        let master = keyring::unlock(&*storage, &stored.config, secret)?;
+        let master = slots::unlock(&*storage, &stored.config, secret)?;
         let keys = Arc::new(RepoKeys::derive(&master, stored.config.repo, stored.config.encryption));
         if !keys.config_mac_is(&stored.authenticated, &stored.mac) {
             return Err(Error::damaged("config", "it was not written by who holds the key"));
@@ -211,7 +216,7 @@ impl Repository {
     ///
     /// A writer opens it, and reads manifests, only after it has registered and read the condemned packs.
     pub fn open_index(&self) -> Result<OpenedIndex> {
-        let (mut index, mut found) = Index::open(&self.index_dir, self.config.repo)?;
+        let (index, found) = Index::open(&self.index_dir, self.config.repo)?;
         let mut notices = Vec::new();
         if let Found::Unusable(why) = &found {
             notices.push(format!("the index was not usable and is made anew: {why}"));
@@ -228,18 +233,15 @@ impl Repository {
             missing.extend(index.doubt().unwrap_or_default());
             missing.sort_unstable();
             missing.dedup();
-            // Of a chunk that several packs hold it knows one place: the others are found again only in the packs.
-            if index.is_writable() {
-                drop(index);
-                Index::remove(&self.index_dir)?;
-                (index, found) = Index::open(&self.index_dir, self.config.repo)?;
-            }
-            index.set_doubt(Some(missing.clone()))?;
+            index.set_doubt(Some(missing))?;
         }
         for info in &gone {
             index.forget(&info.id, None)?;
         }
         let taken_in = self.take_in(&index, sizes.iter().map(|(id, size)| (*id, *size)))?;
+        if !taken_in.damaged.is_empty() && index.doubt().is_none() {
+            index.set_doubt(Some(Vec::new()))?;
+        }
         if found == Found::Absent && self.storage.list(ObjectKind::Snapshot)?.is_empty() {
             index.set_doubt(None)?;
         }
@@ -251,7 +253,7 @@ impl Repository {
             notices.push(format!("pack {id} cannot be used: {error}"));
         }
         let lost = index.doubt().unwrap_or_default();
-        missing = lost.into_iter().filter(|id| !sizes.contains_key(id)).collect();
+        let missing = lost.into_iter().filter(|id| !sizes.contains_key(id)).collect();
         let reader = Arc::new(Reader::new(self.storage.clone(), self.keys.clone(), Arc::new(index)));
         Ok(OpenedIndex { reader, notices, damaged: taken_in.damaged, missing })
     }

@@ -147,7 +147,8 @@ impl<'r> Recipe<'r> {
     }
 }
 
-fn check_node(id: &ChunkId, node: &RecipeNode, len: u64, depth: u8) -> Result<()> {
+/// Holds a node against the reference that names it.
+pub(super) fn check_node(id: &ChunkId, node: &RecipeNode, len: u64, depth: u8) -> Result<()> {
     if node.len() != len || depth > limits::RECIPE_DEPTH_MAX {
         return Err(Error::damaged(format!("recipe node {id}"), "its length or depth is not the one that names it"));
     }
