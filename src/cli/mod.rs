@@ -21,8 +21,9 @@ use context::Context;
 /// Threads that capture recurse into folders, one frame a level, up to the deepest tree that the format allows.
 const STACK_BYTES: usize = 8 << 20;
 
-/// Runs the command that the arguments name. Returns the exit code.
-pub fn run(arguments: Vec<OsString>) -> u8 {
+/// Runs the command that the program's arguments name. Returns the exit code.
+pub fn run() -> u8 {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
     let json = output::wants_json(&arguments);
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,

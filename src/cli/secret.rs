@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use snaphold::crypto::Secret;
 use snaphold::error::{Error, Result};
-use snaphold::limits::SECRET_MAX;
+use snaphold::limits::{KEY_FILE_MIN, SECRET_MAX};
 use zeroize::Zeroizing;
 
 use super::args::{GlobalArgs, NewSecretArgs};
@@ -86,8 +86,11 @@ fn passphrase_file(path: &Path) -> Result<Secret> {
 }
 
 fn key_file(path: &Path) -> Result<Secret> {
-    let bytes = read_all(File::open(path), path)?;
-    checked(bytes, || format!("the key file {}", path.display())).map(Secret::KeyFile)
+    let bytes = checked(read_all(File::open(path), path)?, || format!("the key file {}", path.display()))?;
+    if bytes.len() < KEY_FILE_MIN {
+        return Err(Error::Usage(format!("the key file {} is shorter than {KEY_FILE_MIN} bytes", path.display())));
+    }
+    Ok(Secret::KeyFile(bytes))
 }
 
 /// What a command prints. Its own complaints go to standard error; it gets no input.
@@ -105,7 +108,8 @@ fn output_of(command: &str) -> Result<Secret> {
     };
     let status = child.wait().map_err(|error| failed(error.to_string()))?;
     let printed = printed.map_err(|error| failed(error.to_string()))?;
-    if !status.success() {
+    // Whoever prints without end was cut off, and that is why it failed.
+    if !status.success() && printed.len() <= SECRET_MAX {
         return Err(failed(status.to_string()));
     }
     passphrase(without_newline(printed), || "what the passphrase command printed".to_string())

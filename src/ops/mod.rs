@@ -5,6 +5,7 @@ pub mod diff;
 pub mod export;
 pub mod ls;
 mod progress;
+pub mod restore;
 mod walk;
 
 pub use progress::{Progress, Silent};

@@ -5,14 +5,15 @@
 //! repository grows. One process writes it; others read it and keep what they add in memory, to be taken over from
 //! the packs by the next one that writes.
 //!
-//! Keys: `c` + chunk id → pack number, slot and form; `p` + pack id → [`PackInfo`]; `m` → [`Meta`]; `n` → the next
+//! Keys: `c` + chunk id → pack number, slot and a delta's base; `x` + chunk id + pack number → the same, for each other
+//! pack that holds the chunk; `p` + pack id → [`PackInfo`]; `m` → [`Meta`]; `n` → the next
 //! pack's number; `d` → that chunks of snapshots may be missing, with the packs that are known to be lost.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use rocksdb::{BlockBasedOptions, Cache, DB, Options, WriteBatch};
+use rocksdb::{BlockBasedOptions, Cache, DB, Direction, IteratorMode, Options, WriteBatch};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -47,22 +48,24 @@ pub struct Slot {
     pub pack: u32,
     /// Position in its footer.
     pub slot: u32,
-    /// Whether it is stored full, not as a delta.
-    pub full: bool,
+    /// The base where it is stored as a delta; `None` where it is stored full.
+    pub base: Option<ChunkId>,
 }
 
 impl Slot {
-    fn encode(self) -> [u8; 8] {
-        let mut bytes = [0; 8];
-        bytes[..4].copy_from_slice(&self.pack.to_le_bytes());
-        bytes[4..].copy_from_slice(&(self.slot << 1 | u32::from(self.full)).to_le_bytes());
+    fn encode(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(8 + HASH_LEN);
+        bytes.extend(self.pack.to_le_bytes());
+        bytes.extend(self.slot.to_le_bytes());
+        bytes.extend(self.base.iter().flat_map(|base| base.0));
         bytes
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (pack, rest) = bytes.split_first_chunk()?;
-        let slot = u32::from_le_bytes(rest.try_into().ok()?);
-        Some(Self { pack: u32::from_le_bytes(*pack), slot: slot >> 1, full: slot & 1 == 1 })
+        let (slot, base) = rest.split_first_chunk()?;
+        let base = if base.is_empty() { None } else { Some(ChunkId(base.try_into().ok()?)) };
+        Some(Self { pack: u32::from_le_bytes(*pack), slot: u32::from_le_bytes(*slot), base })
     }
 }
 
@@ -167,7 +170,7 @@ impl Index {
             Some(meta) if !is_of(&meta, repo) => return Ok(None),
             Some(_) => {}
             None => {
-                if db.iterator(rocksdb::IteratorMode::Start).next().is_some() {
+                if db.iterator(IteratorMode::Start).next().is_some() {
                     return Ok(None);
                 }
                 let mut batch = WriteBatch::default();
@@ -192,7 +195,7 @@ impl Index {
 
     fn with_packs(db: DB, writable: bool) -> Result<Self, rocksdb::Error> {
         let mut table = PackTable::default();
-        for item in db.iterator(rocksdb::IteratorMode::From(b"p", rocksdb::Direction::Forward)) {
+        for item in db.iterator(IteratorMode::From(b"p", Direction::Forward)) {
             let (key, value) = item?;
             if key.first() != Some(&b'p') {
                 break;
@@ -254,48 +257,80 @@ impl Index {
         table.by_id.get(id).and_then(|number| table.by_number.get(number)).copied()
     }
 
-    /// Where each chunk is, as far as is known.
+    /// Where each chunk is, as far as is known: one place, though several packs may hold it.
     pub fn get(&self, ids: &[ChunkId]) -> Result<Vec<Option<Slot>>> {
         let mut places: Vec<Option<Slot>> = {
+            let table = read(&self.packs);
             let overlay = read(&self.overlay);
-            ids.iter().map(|id| overlay.get(id).copied()).collect()
+            let known = |slot: &Slot| table.by_number.contains_key(&slot.pack);
+            ids.iter().map(|id| overlay.get(id).copied().filter(known)).collect()
         };
         let mut wanted: Vec<usize> = (0..ids.len()).filter(|&at| places.get(at) == Some(&None)).collect();
         wanted.sort_unstable_by_key(|&at| ids.get(at));
         let keys = wanted.iter().filter_map(|&at| ids.get(at)).map(chunk_key);
         let found = self.db.multi_get(keys);
-        let table = read(&self.packs);
         for (&at, value) in wanted.iter().zip(found) {
-            let slot = value.map_err(failed)?.and_then(|bytes| Slot::decode(&bytes));
-            if let (Some(place), Some(slot)) = (places.get_mut(at), slot) {
-                *place = table.by_number.contains_key(&slot.pack).then_some(slot);
+            let Some(slot) = value.map_err(failed)?.and_then(|bytes| Slot::decode(&bytes)) else { continue };
+            let (Some(place), Some(id)) = (places.get_mut(at), ids.get(at)) else { continue };
+            *place = if self.pack(slot.pack).is_some() { Some(slot) } else { self.others(id)?.into_iter().next() };
+        }
+        Ok(places)
+    }
+
+    /// Every place where a chunk is, the one that [`Index::get`] gives first.
+    pub fn places(&self, id: &ChunkId) -> Result<Vec<Slot>> {
+        let mut places = self.get(std::slice::from_ref(id))?.into_iter().flatten().collect::<Vec<_>>();
+        let stored = self.db.get(chunk_key(id)).map_err(failed)?.and_then(|bytes| Slot::decode(&bytes));
+        for slot in stored.into_iter().chain(self.others(id)?) {
+            if self.pack(slot.pack).is_some() && !places.contains(&slot) {
+                places.push(slot);
             }
         }
         Ok(places)
     }
 
-    /// Takes a pack in. A chunk that is known in full elsewhere is not replaced by a delta: the base of a delta must be
-    /// found in full, whichever order packs are taken in.
+    /// The places of a chunk that are not its first, in packs that are known; full ones first.
+    fn others(&self, id: &ChunkId) -> Result<Vec<Slot>> {
+        let prefix = key_of(b'x', id);
+        let mut others = Vec::new();
+        for item in self.db.iterator(IteratorMode::From(&prefix, Direction::Forward)) {
+            let (key, value) = item.map_err(failed)?;
+            if !key.starts_with(&prefix) {
+                break;
+            }
+            others.extend(Slot::decode(&value).filter(|slot| self.pack(slot.pack).is_some()));
+        }
+        others.sort_unstable_by_key(|slot| (slot.base.is_some(), slot.pack));
+        Ok(others)
+    }
+
+    /// Takes a pack in. Of a chunk that is known elsewhere the new place comes first, but not a delta before a full
+    /// one: the base of a delta must be found in full, whichever order packs are taken in.
     pub fn insert(&self, id: PackId, kind: PackKind, size: u64, footer: &Footer) -> Result<PackInfo> {
-        let is_delta = |form: &Form| matches!(form, Form::Delta { .. });
-        let deltas: Vec<ChunkId> =
-            footer.chunks.iter().filter(|chunk| is_delta(&chunk.form)).map(|chunk| chunk.id).collect();
-        let mut known = self.get(&deltas)?.into_iter();
+        let ids: Vec<ChunkId> = footer.chunks.iter().map(|chunk| chunk.id).collect();
+        let known = self.get(&ids)?;
         let mut table = write(&self.packs);
         let info = PackInfo { number: table.next, id, kind, size, chunks: footer.chunks.len() as u32 };
         table.next += 1;
         let mut batch = WriteBatch::default();
         let mut overlay = write(&self.overlay);
-        for (slot, chunk) in footer.chunks.iter().enumerate() {
-            let full = !is_delta(&chunk.form);
-            if !full && known.next().flatten().is_some_and(|known| known.full) {
-                continue;
-            }
-            let place = Slot { pack: info.number, slot: slot as u32, full };
+        for ((slot, chunk), known) in footer.chunks.iter().enumerate().zip(known) {
+            let base = match chunk.form {
+                Form::Full => None,
+                Form::Delta { base, .. } => Some(base),
+            };
+            let place = Slot { pack: info.number, slot: slot as u32, base };
+            let (first, other) = match known {
+                Some(known) if base.is_some() && known.base.is_none() => (known, Some(place)),
+                known => (place, known),
+            };
             if self.writable {
-                batch.put(chunk_key(&chunk.id), place.encode());
+                batch.put(chunk_key(&chunk.id), first.encode());
+                if let Some(other) = other {
+                    batch.put(other_key(&chunk.id, other.pack), other.encode());
+                }
             } else {
-                overlay.insert(chunk.id, place);
+                overlay.insert(chunk.id, first);
             }
         }
         if self.writable {
@@ -308,8 +343,9 @@ impl Index {
         Ok(info)
     }
 
-    /// Forgets a pack, durably: from now on none of its chunks is known by it. With its `footer` the entries go too;
-    /// without one they stay behind, pointing to a pack that is no longer known, which counts as absent.
+    /// Forgets a pack: from now on none of its chunks is known by it. With its `footer` the entries go too; without
+    /// one they stay behind, pointing to a pack that is no longer known, which counts as absent. Durable with the next
+    /// [`Index::flush`].
     pub fn forget(&self, id: &PackId, footer: Option<&Footer>) -> Result<()> {
         let mut table = write(&self.packs);
         let Some(number) = table.by_id.remove(id) else { return Ok(()) };
@@ -323,8 +359,16 @@ impl Index {
         for chunk in footer.map(|footer| footer.chunks.as_slice()).unwrap_or_default() {
             let key = chunk_key(&chunk.id);
             let slot = self.db.get(key).map_err(failed)?.and_then(|bytes| Slot::decode(&bytes));
-            if slot.is_some_and(|slot| slot.pack == number) {
-                batch.delete(key);
+            if slot.is_none_or(|slot| slot.pack != number) {
+                batch.delete(other_key(&chunk.id, number));
+                continue;
+            }
+            match self.others(&chunk.id)?.first() {
+                Some(other) => {
+                    batch.put(key, other.encode());
+                    batch.delete(other_key(&chunk.id, other.pack));
+                }
+                None => batch.delete(key),
             }
         }
         self.db.write_without_wal(batch).map_err(failed)?;
@@ -352,7 +396,18 @@ fn storage_error(action: &'static str, dir: &Path, error: std::io::Error) -> Err
 }
 
 fn chunk_key(id: &ChunkId) -> [u8; CHUNK_ID_LEN + 1] {
-    let mut key = [b'c'; CHUNK_ID_LEN + 1];
+    key_of(b'c', id)
+}
+
+fn other_key(id: &ChunkId, pack: u32) -> [u8; CHUNK_ID_LEN + 5] {
+    let mut key = [0; CHUNK_ID_LEN + 5];
+    key[..=CHUNK_ID_LEN].copy_from_slice(&key_of(b'x', id));
+    key[CHUNK_ID_LEN + 1..].copy_from_slice(&pack.to_be_bytes());
+    key
+}
+
+fn key_of(prefix: u8, id: &ChunkId) -> [u8; CHUNK_ID_LEN + 1] {
+    let mut key = [prefix; CHUNK_ID_LEN + 1];
     key[1..].copy_from_slice(id.as_bytes());
     key
 }

@@ -13,6 +13,7 @@ mod manifests;
 mod names;
 mod reader;
 mod recipes;
+mod slots;
 mod stream;
 mod writer;
 
@@ -166,7 +167,7 @@ impl Repository {
         secret: impl FnOnce() -> Result<Secret>,
     ) -> Result<Self> {
         let stored = Self::stored_config(&*storage)?;
-        let master = keyring::unlock(&*storage, &stored.config, secret)?;
+        let master = slots::unlock(&*storage, &stored.config, secret)?;
         let keys = Arc::new(RepoKeys::derive(&master, stored.config.repo, stored.config.encryption));
         if !keys.config_mac_is(&stored.authenticated, &stored.mac) {
             return Err(Error::damaged("config", "it was not written by who holds the key"));
@@ -215,7 +216,7 @@ impl Repository {
     ///
     /// A writer opens it, and reads manifests, only after it has registered and read the condemned packs.
     pub fn open_index(&self) -> Result<OpenedIndex> {
-        let (mut index, mut found) = Index::open(&self.index_dir, self.config.repo)?;
+        let (index, found) = Index::open(&self.index_dir, self.config.repo)?;
         let mut notices = Vec::new();
         if let Found::Unusable(why) = &found {
             notices.push(format!("the index was not usable and is made anew: {why}"));
@@ -232,18 +233,15 @@ impl Repository {
             missing.extend(index.doubt().unwrap_or_default());
             missing.sort_unstable();
             missing.dedup();
-            // Of a chunk that several packs hold it knows one place: the others are found again only in the packs.
-            if index.is_writable() {
-                drop(index);
-                Index::remove(&self.index_dir)?;
-                (index, found) = Index::open(&self.index_dir, self.config.repo)?;
-            }
-            index.set_doubt(Some(missing.clone()))?;
+            index.set_doubt(Some(missing))?;
         }
         for info in &gone {
             index.forget(&info.id, None)?;
         }
         let taken_in = self.take_in(&index, sizes.iter().map(|(id, size)| (*id, *size)))?;
+        if !taken_in.damaged.is_empty() && index.doubt().is_none() {
+            index.set_doubt(Some(Vec::new()))?;
+        }
         if found == Found::Absent && self.storage.list(ObjectKind::Snapshot)?.is_empty() {
             index.set_doubt(None)?;
         }
@@ -255,7 +253,7 @@ impl Repository {
             notices.push(format!("pack {id} cannot be used: {error}"));
         }
         let lost = index.doubt().unwrap_or_default();
-        missing = lost.into_iter().filter(|id| !sizes.contains_key(id)).collect();
+        let missing = lost.into_iter().filter(|id| !sizes.contains_key(id)).collect();
         let reader = Arc::new(Reader::new(self.storage.clone(), self.keys.clone(), Arc::new(index)));
         Ok(OpenedIndex { reader, notices, damaged: taken_in.damaged, missing })
     }

@@ -278,6 +278,11 @@ impl Reader {
         Ok(plain)
     }
 
+    /// The id that a chunk of these bytes has.
+    pub fn chunk_id(&self, plain: &[u8]) -> ChunkId {
+        self.keys.chunk_id(plain)
+    }
+
     /// Checks that `plain`, read from pack number `pack`, is the chunk `id`.
     pub fn check(&self, id: &ChunkId, pack: u32, plain: &[u8]) -> Result<()> {
         if self.keys.chunk_id(plain) == *id {

@@ -21,7 +21,7 @@ use crate::id::{ChunkId, PackId};
 use crate::limits;
 use crate::storage::Storage;
 
-use super::index::Index;
+use super::index::{Index, Slot};
 use super::names;
 
 /// Blocks waiting to be sealed, and packs waiting to be stored: enough to keep both threads busy, few enough to bound memory.
@@ -249,11 +249,29 @@ impl ChunkWriter {
     pub fn is_known(&self, ids: &[ChunkId]) -> Result<Vec<bool>> {
         let claimed: Vec<bool> = ids.iter().map(|id| self.shared.claims.holds(id)).collect();
         let slots = self.shared.index.get(ids)?;
-        Ok(claimed
+        let look_closer = !self.condemned.is_empty() || self.shared.index.doubt().is_some();
+        claimed
             .into_iter()
-            .zip(slots)
-            .map(|(claimed, slot)| claimed || slot.is_some_and(|slot| !self.condemned.contains(&slot.pack)))
-            .collect())
+            .zip(ids.iter().zip(slots))
+            .map(|(claimed, (id, slot))| match slot {
+                _ if claimed => Ok(true),
+                Some(_) if look_closer => self.is_there_to_stay(id),
+                slot => Ok(slot.is_some()),
+            })
+            .collect()
+    }
+
+    /// Whether a chunk is in a pack that is not condemned, full or with its base in such a pack: this session began
+    /// after packs were condemned, so gc does not wait for it before it removes them.
+    fn is_there_to_stay(&self, id: &ChunkId) -> Result<bool> {
+        let stays = |slot: &Slot| !self.condemned.contains(&slot.pack);
+        for slot in self.shared.index.places(id)?.iter().filter(|slot| stays(slot)) {
+            let Some(base) = slot.base else { return Ok(true) };
+            if self.shared.index.places(&base)?.iter().any(|slot| slot.base.is_none() && stays(slot)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether packs are condemned: then even a chunk that the parent snapshot refers to must be looked up.
@@ -261,8 +279,8 @@ impl ChunkWriter {
         !self.condemned.is_empty()
     }
 
-    /// Stores a chunk that is not known, as a delta against `base` where that is clearly smaller. Does nothing where
-    /// another thread has just claimed it.
+    /// Stores a chunk that is not known, as a delta against `base` where that is known and the delta clearly smaller.
+    /// Does nothing where another thread has just claimed it.
     pub fn store<'b>(
         &self,
         worker: &mut Worker,
@@ -281,7 +299,7 @@ impl ChunkWriter {
             counters.bytes_new.fetch_add(plain.len() as u64, Ordering::Relaxed);
         }
         let base = match base {
-            Some(base) if base.id != id && self.outlives_gc(&base.id)? => Some(base),
+            Some(base) if base.id != id && self.is_known(&[base.id])?.first() == Some(&true) => Some(base),
             _ => None,
         };
         if let Some(base) = base
@@ -298,12 +316,6 @@ impl ChunkWriter {
         }
         let entry = ChunkEntry { id, payload_len: plain.len() as u32, form: Form::Full };
         self.append(worker, lane, entry, plain)
-    }
-
-    /// Whether a delta may be made against a chunk: one in a condemned pack goes away when nobody who began before it was
-    /// condemned needs it, and this session began later.
-    fn outlives_gc(&self, base: &ChunkId) -> Result<bool> {
-        Ok(self.condemned.is_empty() || self.is_known(std::slice::from_ref(base))?.first() == Some(&true))
     }
 
     /// Stores a chunk in the form it already has: what gc does when it moves one to another pack.

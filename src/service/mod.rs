@@ -2,10 +2,14 @@
 
 mod catalog;
 mod duration;
+mod inspect;
 mod instances;
+mod loads;
 mod plan;
+mod restores;
 mod retention;
 mod snapshots;
+mod stats;
 mod view;
 
 use std::path::PathBuf;
@@ -15,10 +19,14 @@ use crate::repo::Repository;
 
 pub use catalog::{Catalog, Snapshot};
 pub use duration::{format_duration, parse_duration};
+pub use inspect::{ExportOutcome, ExportTarget, ExportWritten};
 pub use instances::InstanceSpec;
+pub use loads::{CloneOutcome, LoadOutcome, LoadRequest, open_file};
 pub use plan::{Cadence, DEFAULT_PLAN, Keep, Plan, Plans};
+pub use restores::{RestoreOutcome, RestoreRequest};
 pub use retention::GRACE_NS;
 pub use snapshots::TakeOptions;
+pub use stats::{ChunkStats, InstanceStats, Stats};
 pub use view::{InstanceView, SnapshotView, timestamp};
 
 /// A repository with the plans that apply to it.

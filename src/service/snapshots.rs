@@ -96,7 +96,7 @@ impl Service {
     ) -> Result<Vec<Component>> {
         let component = match url {
             SourceUrl::Files(folder) => {
-                if let Some(of) = None::<String> {
+                if let Some(of) = crate::ops::restore::incomplete_restore(folder)? {
                     return Err(Error::Refused(format!(
                         "{} holds a restore of {of} that was not finished; restore again first",
                         folder.display()

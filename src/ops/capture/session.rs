@@ -157,3 +157,19 @@ fn capture_components(
     manifest.cost.chunks_delta = stored.chunks_delta;
     Ok(components)
 }
+
+/// Commits a manifest that refers to what another snapshot has stored: a clone costs no more than its manifest.
+///
+/// The original must still be there after this session has registered: then gc, which looks at the writers before it
+/// removes anything, sees either this session or the new manifest.
+pub fn commit_copy(repo: &Repository, manifest: Manifest) -> Result<StoredManifest> {
+    let work = Work::Snapshot { id: manifest.id, instance: manifest.instance.clone(), kind: manifest.kind };
+    let _lease = repo.register(work)?;
+    let original = manifest.parent;
+    let is_there = repo.manifests()?.manifests.iter().any(|stored| Some(stored.manifest.id) == original);
+    if !is_there {
+        return Err(Error::NotFound("the snapshot was removed meanwhile".into()));
+    }
+    let name = repo.commit(&manifest)?;
+    Ok(StoredManifest { name, manifest })
+}
