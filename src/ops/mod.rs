@@ -1,6 +1,10 @@
 //! What is done with a repository: capture, restore, export, diff, verify, gc, repair.
 
 pub mod capture;
+pub mod gc;
 mod progress;
+mod reach;
+pub mod repair;
+pub mod verify;
 
 pub use progress::{Progress, Silent};
