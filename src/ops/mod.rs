@@ -7,5 +7,10 @@ pub mod ls;
 mod progress;
 pub mod restore;
 mod walk;
+pub mod gc;
+mod progress;
+mod reach;
+pub mod repair;
+pub mod verify;
 
 pub use progress::{Progress, Silent};
