@@ -12,6 +12,7 @@ use snaphold::service::{
     CloneOutcome, ExportOutcome, ExportTarget, ExportWritten, LoadRequest, Service, TakeOptions, open_file,
 };
 
+use super::restore::kept;
 use super::snapshot::taken;
 use crate::cli::args::{CloneArgs, ExportArgs, LoadArgs, Neo4jChoice};
 use crate::cli::confirm::{RESTORE, consent};
@@ -32,6 +33,9 @@ pub fn load(context: &Context, arguments: LoadArgs) -> Result<Report> {
         false => open_file(&arguments.file)?,
     };
     let file_name = match arguments.name_as {
+        Some(name) if name.is_empty() || name.contains('/') => {
+            return Err(Error::Usage(format!("{name:?} is no file's name; give --name-as one without a folder")));
+        }
         Some(name) => name,
         None if from_stdin => STDIN_NAME.to_string(),
         None => name_of(&arguments.file)?,
@@ -50,7 +54,7 @@ pub fn load(context: &Context, arguments: LoadArgs) -> Result<Report> {
     progress.done();
     let mut text = taken(&outcome.snapshot);
     if let Some(safety) = &outcome.safety_snapshot {
-        text.push_str(&format!("what was there before is snapshot {safety}\n"));
+        text.push_str(&kept(safety, &outcome.snapshot.instance));
     }
     Report::new(&outcome, text)
 }
