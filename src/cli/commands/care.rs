@@ -4,7 +4,7 @@ use serde::Serialize;
 use snaphold::error::{Error, ErrorKind, Result};
 use snaphold::storage::{Check, LocalFolder, check_storage as probe};
 
-use crate::cli::args::{CheckStorageArgs, GcArgs, StatsArgs, VerifyArgs};
+use crate::cli::args::{CheckStorageArgs, GcArgs, VerifyArgs};
 use crate::cli::context::Context;
 use crate::cli::output::Report;
 use crate::cli::table::{Side, Table};
@@ -18,10 +18,6 @@ pub fn verify(_context: &Context, _arguments: &VerifyArgs) -> Result<Report> {
 }
 
 pub fn repair(_context: &Context) -> Result<Report> {
-    Err(Error::Failed("not wired yet".into()))
-}
-
-pub fn stats(_context: &Context, _arguments: &StatsArgs) -> Result<Report> {
     Err(Error::Failed("not wired yet".into()))
 }
 
