@@ -134,10 +134,11 @@ fn damaged_packs(
     let packs = |listed: Listed| Some((listed.name.leaf().parse::<PackId>().ok()?, listed.size));
     let packs: Vec<(PackId, u64)> = listed.into_iter().filter_map(packs).collect();
     progress.stage("reading packs", Some(packs.iter().map(|(_, size)| size).sum()));
+    let condemned = repo.condemned().unwrap_or_default().pack_set();
     let checks: Vec<Damaged> = packs
         .into_par_iter()
         .map(|(id, size)| {
-            let check = check_pack(repo, &opened.reader, &id);
+            let check = check_pack(repo, &opened.reader, &id, &condemned);
             progress.advance(size);
             Damaged { id, check }
         })

@@ -94,18 +94,20 @@ pub fn export(context: &Context, arguments: ExportArgs) -> Result<Report> {
         Neo4jChoice::Four => Neo4jFormat::Neo4j4,
         Neo4jChoice::Five => Neo4jFormat::Current,
     };
+    let formats = (format, neo4j_format);
+    let only = arguments.path.map(std::os::unix::ffi::OsStringExt::into_vec);
     let service = context.service()?;
     let progress = context.progress();
     let snapshot = arguments.snapshot.as_str();
     let outcome = match arguments.output.as_os_str() == "-" {
         false => {
             let target = ExportTarget::Path { path: &arguments.output, overwrite: arguments.overwrite };
-            service.export(snapshot, format, neo4j_format, target, &progress)?
+            service.export(snapshot, formats, only, target, &progress)?
         }
         true => {
             let mut pipe = Pipe { file: unbuffered(&io::stdout(), "standard output")?, is_broken: false };
             let mut out = BufWriter::with_capacity(STDOUT_BUFFER, &mut pipe);
-            let exported = service.export(snapshot, format, neo4j_format, ExportTarget::Stream(&mut out), &progress);
+            let exported = service.export(snapshot, formats, only, ExportTarget::Stream(&mut out), &progress);
             let flushed = out.flush().map_err(|error| Error::target("standard output", error));
             drop(out);
             if pipe.is_broken {

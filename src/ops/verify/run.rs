@@ -110,12 +110,14 @@ fn read_packs(
     if chosen.is_empty() {
         return Ok(());
     }
+    // A record that cannot be read was named already.
+    let condemned = repo.condemned().unwrap_or_default().pack_set();
     progress.stage("reading packs", Some(chosen.iter().map(|(_, size)| size).sum()));
     for some in chosen.chunks(PACKS_AT_ONCE) {
         let checks: Vec<(PackId, PackCheck)> = some
             .par_iter()
             .map(|(id, size)| {
-                let mut check = check_pack(repo, reader, id);
+                let mut check = check_pack(repo, reader, id, &condemned);
                 check.footer = None;
                 progress.advance(*size);
                 (*id, check)
