@@ -55,7 +55,7 @@ fn put(tree: &mut Model, at: u64, new: Model) {
             let name = entries.keys().nth(place as usize).unwrap().clone();
             let rest = at / (count + 2);
             match entries.get_mut(&name).unwrap() {
-                below @ Model::Folder { .. } if rest % 4 != 0 => put(below, rest / 4, new),
+                below @ Model::Folder { .. } if !rest.is_multiple_of(4) => put(below, rest / 4, new),
                 _ if rest.is_multiple_of(3) => _ = entries.remove(&name),
                 _ => _ = entries.insert(name, new),
             }
@@ -260,7 +260,8 @@ fn of_a_page_file_the_chunks_differ_that_are_not_the_same_at_their_place() {
     half[100 * CHUNK..110 * CHUNK].copy_from_slice(&first[100 * CHUNK..110 * CHUNK]);
     let longer = [&first[..], &noise(2, 100 * CHUNK)].concat();
     let shorter = first[..150 * CHUNK + 8192].to_vec();
-    let cases: [(&str, &[u8], &[u8], usize, usize); 9] = [
+    type Case<'a> = (&'a str, &'a [u8], &'a [u8], usize, usize);
+    let cases: [Case<'_>; 9] = [
         ("edited", &first, &edited, 5 * CHUNK, 5 * CHUNK),
         ("moved", &first, &moved, CHUNK, CHUNK),
         ("zeroed", &first, &zeroed, 150 * CHUNK, 150 * CHUNK),

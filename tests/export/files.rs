@@ -1,7 +1,6 @@
 //! Exports into files: there whole, or not at all.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use snaphold::error::{Error, ErrorKind};
@@ -17,7 +16,10 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 fn put(path: &Path, overwrite: bool, bytes: &[u8]) -> snaphold::error::Result<()> {
-    export_to_file(path, overwrite, |out| Ok(out.write_all(bytes).unwrap()))
+    export_to_file(path, overwrite, |out| {
+        out.write_all(bytes).unwrap();
+        Ok(())
+    })
 }
 
 #[test]

@@ -6,5 +6,7 @@ mod diff;
 mod dumps;
 mod files;
 mod listing;
+#[path = "../support/mod.rs"]
+mod shared;
 mod stream;
 mod support;

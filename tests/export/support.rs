@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use jiff::Timestamp;
-use snaphold::clock::{Clock, Entropy, ProcessIdentity, Processes, Surroundings};
 use snaphold::codec::Effort;
 use snaphold::container::{Body, MemberKind, MemberReader, Members, RelativePath, open};
 use snaphold::crypto::Encryption;
-use snaphold::error::{Error, Result};
+use snaphold::error::Result;
 use snaphold::format::manifest::{Component, Manifest, Outcome, SnapshotType};
 use snaphold::format::tree::{Entry, Metadata};
 use snaphold::ops::Progress;
@@ -22,35 +20,13 @@ use snaphold::source::files::FilesOptions;
 use snaphold::source::{files, loaded, sqlite};
 use snaphold::storage::{MemoryStorage, ObjectKind, ObjectName, Storage};
 
-/// When every snapshot is taken, seconds since 1970.
+use crate::shared::surroundings;
+pub use crate::shared::{error_of, noise};
+
+/// When every snapshot is taken by the clock of [`surroundings`], seconds since 1970.
 pub const TAKEN_AT: i64 = 4_000_000_000;
 /// The instance of every snapshot.
 pub const INSTANCE: &str = "movies";
-
-struct World(AtomicU64);
-
-impl Clock for World {
-    fn now(&self) -> Timestamp {
-        Timestamp::new(TAKEN_AT, 123_456_789).unwrap()
-    }
-}
-
-impl Entropy for World {
-    fn fill(&self, bytes: &mut [u8]) {
-        let count = self.0.fetch_add(1, Ordering::Relaxed);
-        blake3::Hasher::new().update(&count.to_le_bytes()).finalize_xof().fill(bytes);
-    }
-}
-
-impl Processes for World {
-    fn identity(&self) -> ProcessIdentity {
-        ProcessIdentity { host: "test".into(), boot: "test".into(), pid: 1, started: 1 }
-    }
-
-    fn is_alive(&self, _: &ProcessIdentity) -> Option<bool> {
-        Some(true)
-    }
-}
 
 /// Keeps the notices that it is told, and adds up how far it is.
 #[derive(Default)]
@@ -83,11 +59,9 @@ impl Place {
         let dir = tempfile::Builder::new().prefix("snaphold-export").tempdir().unwrap();
         std::fs::create_dir(dir.path().join("staging")).unwrap();
         let storage = MemoryStorage::new();
-        let world = Arc::new(World(AtomicU64::new(0)));
-        let surroundings = Surroundings { clock: world.clone(), entropy: world.clone(), processes: world };
         let options = InitOptions { encryption: Encryption::None, chunker: Default::default() };
         let index = dir.path().join("index");
-        let repo = Repository::create(Arc::new(storage.clone()), &index, surroundings, options, None).unwrap();
+        let repo = Repository::create(Arc::new(storage.clone()), &index, surroundings(), options, None).unwrap();
         Self { dir, storage, repo }
     }
 
@@ -234,23 +208,7 @@ pub fn path(text: &str) -> RelativePath {
     RelativePath::parse(text.as_bytes()).unwrap()
 }
 
-/// Bytes without repetition, the same for the same seed.
-pub fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
-    bytes
-}
-
 /// Bytes that compress to about a half.
 pub fn text(seed: u64, len: usize) -> Vec<u8> {
     noise(seed, len).into_iter().map(|byte| b"0123456789abcdef"[usize::from(byte % 16)]).collect()
-}
-
-/// The error of something that must fail.
-#[track_caller]
-pub fn error_of<T>(result: Result<T>) -> Error {
-    match result {
-        Ok(_) => panic!("it succeeded"),
-        Err(error) => error,
-    }
 }
