@@ -1,5 +1,6 @@
 //! `snaphold load`, `export`, `restore` and `clone`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -56,6 +57,9 @@ pub struct ExportArgs {
     /// A file that does not exist yet (a folder for dir), or - for standard output
     #[arg(long, short, value_name = "FILE|-")]
     pub output: PathBuf,
+    /// Only the folder or file at this path of the snapshot (for tar, tar.gz and dir)
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<OsString>,
     /// The form of a Neo4j dump: 5 is the present one, 4 the older one
     #[arg(long, value_enum, default_value = "5")]
     pub neo4j_format: Neo4jChoice,

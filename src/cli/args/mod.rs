@@ -16,6 +16,7 @@ pub use data::{CloneArgs, ConsentArgs, ExportArgs, LoadArgs, Neo4jChoice, Restor
 pub use instance::{InstanceCommand, InstanceOptions};
 pub use key::{KeyCommand, NewSecretArgs};
 pub use snapshot::{Compression, SnapshotCommand, TakeArgs};
+pub use values::Fraction;
 
 /// Keeps snapshots of database instances: many of them cost little more than one, and any of them comes back.
 #[derive(Debug, Parser)]

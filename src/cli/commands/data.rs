@@ -12,6 +12,7 @@ use snaphold::service::{
     CloneOutcome, ExportOutcome, ExportTarget, ExportWritten, LoadRequest, Service, TakeOptions, open_file,
 };
 
+use super::restore::kept;
 use super::snapshot::taken;
 use crate::cli::args::{CloneArgs, ExportArgs, LoadArgs, Neo4jChoice};
 use crate::cli::confirm::{RESTORE, consent};
@@ -32,6 +33,9 @@ pub fn load(context: &Context, arguments: LoadArgs) -> Result<Report> {
         false => open_file(&arguments.file)?,
     };
     let file_name = match arguments.name_as {
+        Some(name) if name.is_empty() || name.contains('/') => {
+            return Err(Error::Usage(format!("{name:?} is no file's name; give --name-as one without a folder")));
+        }
         Some(name) => name,
         None if from_stdin => STDIN_NAME.to_string(),
         None => name_of(&arguments.file)?,
@@ -50,7 +54,7 @@ pub fn load(context: &Context, arguments: LoadArgs) -> Result<Report> {
     progress.done();
     let mut text = taken(&outcome.snapshot);
     if let Some(safety) = &outcome.safety_snapshot {
-        text.push_str(&format!("what was there before is snapshot {safety}\n"));
+        text.push_str(&kept(safety, &outcome.snapshot.instance));
     }
     Report::new(&outcome, text)
 }
@@ -90,18 +94,20 @@ pub fn export(context: &Context, arguments: ExportArgs) -> Result<Report> {
         Neo4jChoice::Four => Neo4jFormat::Neo4j4,
         Neo4jChoice::Five => Neo4jFormat::Current,
     };
+    let formats = (format, neo4j_format);
+    let only = arguments.path.map(std::os::unix::ffi::OsStringExt::into_vec);
     let service = context.service()?;
     let progress = context.progress();
     let snapshot = arguments.snapshot.as_str();
     let outcome = match arguments.output.as_os_str() == "-" {
         false => {
             let target = ExportTarget::Path { path: &arguments.output, overwrite: arguments.overwrite };
-            service.export(snapshot, format, neo4j_format, target, &progress)?
+            service.export(snapshot, formats, only, target, &progress)?
         }
         true => {
             let mut pipe = Pipe { file: unbuffered(&io::stdout(), "standard output")?, is_broken: false };
             let mut out = BufWriter::with_capacity(STDOUT_BUFFER, &mut pipe);
-            let exported = service.export(snapshot, format, neo4j_format, ExportTarget::Stream(&mut out), &progress);
+            let exported = service.export(snapshot, formats, only, ExportTarget::Stream(&mut out), &progress);
             let flushed = out.flush().map_err(|error| Error::target("standard output", error));
             drop(out);
             if pipe.is_broken {

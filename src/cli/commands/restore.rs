@@ -78,9 +78,12 @@ pub fn done(outcome: &RestoreOutcome) -> String {
     }
     text.push('\n');
     if let (Some(safety), Some(instance)) = (safety_snapshot, instance) {
-        text.push_str(&format!(
-            "what was there before is snapshot {safety}; `snaphold restore undo {instance}` goes back to it\n"
-        ));
+        text.push_str(&kept(safety, instance));
     }
     text
+}
+
+/// Says where the state before is.
+pub fn kept(safety: &str, instance: &str) -> String {
+    format!("what was there before is snapshot {safety}; `snaphold restore undo {instance}` goes back to it\n")
 }
