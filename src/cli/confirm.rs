@@ -6,20 +6,41 @@ use snaphold::error::{Error, Result};
 
 use super::table::printable;
 
+/// The word for overwriting.
+pub const RESTORE: &str = "RESTORE";
+/// The word for deleting.
+pub const DELETE: &str = "DELETE";
+
 /// Gets the consent to `what`, such as `overwrite files:/srv/shop`: by the word that `--confirm` gave, else by asking on a
-/// terminal. `shown` is printed before the question. Refused otherwise; nothing has been touched then.
-pub fn confirm(word: &str, given: Option<&str>, what: &str, shown: &str) -> Result<()> {
-    let typed = match given {
-        Some(given) => given.to_string(),
-        None if io::stdin().is_terminal() && io::stderr().is_terminal() => ask(word, what, shown)?,
-        None => {
-            return Err(Error::Refused(format!("this would {what}; give --confirm {word} if that is meant")));
-        }
-    };
-    match typed == word {
-        true => Ok(()),
-        false => Err(Error::Refused(format!("not confirmed: the word is {word}; nothing was changed"))),
+/// terminal, where `shown` is printed before the question. Refused otherwise; nothing has been touched then.
+pub fn consent(
+    word: &str,
+    given_word: Option<&str>,
+    what: &str,
+    shown: impl FnOnce() -> Result<String>,
+) -> Result<bool> {
+    if given(word, given_word)? {
+        return Ok(true);
     }
+    if !can_ask() {
+        return Err(Error::Refused(format!("this would {what}; give --confirm {word} if that is meant")));
+    }
+    let typed = ask(word, what, &shown()?)?;
+    given(word, Some(&typed))
+}
+
+/// Whether the word was given. Refused where another was.
+pub fn given(word: &str, given_word: Option<&str>) -> Result<bool> {
+    match given_word {
+        None => Ok(false),
+        Some(given_word) if given_word == word => Ok(true),
+        Some(_) => Err(Error::Refused(format!("not confirmed: the word is {word}; nothing was changed"))),
+    }
+}
+
+/// Whether somebody is there to be asked.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 fn ask(word: &str, what: &str, shown: &str) -> Result<String> {
@@ -38,9 +59,10 @@ mod tests {
 
     #[test]
     fn only_the_very_word_is_consent() {
-        assert!(confirm("RESTORE", Some("RESTORE"), "overwrite it", "").is_ok());
+        assert!(matches!(given(RESTORE, Some("RESTORE")), Ok(true)));
+        assert!(matches!(given(RESTORE, None), Ok(false)));
         for word in ["", "restore", "RESTORE ", "DELETE", "yes"] {
-            let refused = confirm("RESTORE", Some(word), "overwrite it", "").unwrap_err();
+            let refused = given(RESTORE, Some(word)).unwrap_err();
             assert_eq!(refused.kind().exit_code(), 4, "{word:?}");
         }
     }

@@ -129,11 +129,8 @@ pub(super) mod tests {
     #[test]
     fn ids_and_macs_are_frozen() {
         let keys = keys(Encryption::Aes256Gcm);
-        assert_eq!(keys.chunk_id(b"").to_string(), "7712a0c65e0016a9a8816dff6a09d039b228cf584cc202649f1d6359e6089258");
-        assert_eq!(
-            keys.chunk_id(b"snaphold").to_string(),
-            "d53c4c292c564bebd612e5ea19ef3bc755f121059ff8e3ef3e92e78608a119c2"
-        );
+        assert_eq!(keys.chunk_id(b"").to_string(), "7712a0c65e0016a9a8816dff6a09d039b228cf58");
+        assert_eq!(keys.chunk_id(b"snaphold").to_string(), "d53c4c292c564bebd612e5ea19ef3bc755f12105");
         assert_eq!(
             hex(&keys.config_mac(b"snaphold")),
             "f252acae760cdc29035e35699693a6b4d85a7b260f9ec7345392e1afb72d34b1"

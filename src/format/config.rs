@@ -67,8 +67,8 @@ impl Config {
 }
 
 impl StoredConfig {
-    /// Reads a stored config. The version and the flags are looked at first, so that a newer repository is told from
-    /// a damaged one.
+    /// Reads a stored config. Version and flags are looked at after the checksum and before the body, so that a newer
+    /// repository is told from a damaged one.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut cursor = Cursor::new(bytes);
         if cursor.array()? != *MAGIC {

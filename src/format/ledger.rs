@@ -22,6 +22,9 @@ pub enum LedgerRecord {
         /// Its definition.
         record: Option<InstanceRecord>,
     },
+    /// What garbage collection has removed last on purpose: paths of manifests, and topics. Whoever remembers such an
+    /// object and no longer finds it knows that it was not lost.
+    Purged(Vec<String>),
 }
 
 /// What may change about a snapshot after it was taken.
@@ -43,7 +46,18 @@ pub struct Deletion {
     /// Why.
     pub cause: DeletionCause,
     /// Garbage collection may take the data from this time on, nanoseconds since 1970 (UTC).
+    /// [`Deletion::CLAIMED_NS`]: it has begun to.
     pub purge_after_ns: i64,
+}
+
+impl Deletion {
+    /// Stands for a deletion that garbage collection has begun to carry out: it cannot be taken back.
+    pub const CLAIMED_NS: i64 = i64::MIN;
+
+    /// Whether garbage collection has begun to carry it out.
+    pub fn is_claimed(&self) -> bool {
+        self.purge_after_ns == Self::CLAIMED_NS
+    }
 }
 
 /// Why a snapshot was deleted.

@@ -10,6 +10,9 @@ pub mod pack;
 pub mod recipe;
 pub mod tree;
 
+#[cfg(test)]
+mod frozen_tests;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -12,7 +12,7 @@ use crate::ops::export::{
     ExportFormat, ExportOptions, ExportReport, Neo4jFormat, export_stream, export_to_file, exportable,
 };
 use crate::ops::ls::{Listed, list};
-use crate::ops::restore::{RestoreReport, restore_new};
+use crate::ops::restore::{self, RestoreReport, restore_new};
 use crate::source::sqlite;
 
 use super::Service;
@@ -94,12 +94,12 @@ impl Service {
         exportable(&*self.reader(&crate::ops::Silent)?, &snapshot.manifest)
     }
 
-    /// Exports a snapshot.
+    /// Exports a snapshot, or with `only` what is at one path of it.
     pub fn export(
         &self,
         spec: &str,
-        format: ExportFormat,
-        neo4j_format: Neo4jFormat,
+        (format, neo4j_format): (ExportFormat, Neo4jFormat),
+        only: Option<Vec<u8>>,
         target: ExportTarget<'_>,
         progress: &dyn Progress,
     ) -> Result<ExportOutcome> {
@@ -112,7 +112,12 @@ impl Service {
             let ExportTarget::Path { path, .. } = target else {
                 return Err(Error::Usage("a folder cannot be written to standard output; use tar".into()));
             };
-            let report = restore_new(&reader, &self.component(snapshot)?.root, path, progress)?;
+            let root = &self.component(snapshot)?.root;
+            let entry = match &only {
+                Some(part) => restore::find(&reader, root, part)?,
+                None => root.clone(),
+            };
+            let report = restore_new(&reader, &entry, path, progress)?;
             let written = ExportWritten::Folder { format: "dir", report };
             return Ok(outcome(path.display().to_string(), written));
         }
@@ -129,6 +134,7 @@ impl Service {
         let options = ExportOptions {
             format,
             neo4j_format,
+            only,
             threads: rayon::current_num_threads(),
             staging: &self.staging,
             sqlite_dump: Some(&dump),

@@ -238,5 +238,8 @@ pub fn open_file(path: &Path) -> Result<Box<dyn Read + Send>> {
         io::ErrorKind::NotFound => Error::NotFound(format!("there is no file {}", path.display())),
         _ => Error::source(path, error),
     })?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(Error::Usage(format!("{} is a folder; what is loaded is one file", path.display())));
+    }
     Ok(Box::new(file))
 }

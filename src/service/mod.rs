@@ -1,5 +1,6 @@
 //! Instances, plans, and the work flows that a user names.
 
+mod care;
 mod catalog;
 mod duration;
 mod inspect;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use crate::error::Result;
 use crate::repo::Repository;
 
+pub use care::GcRequest;
 pub use catalog::{Catalog, Snapshot};
 pub use duration::{format_duration, parse_duration};
 pub use inspect::{ExportOutcome, ExportTarget, ExportWritten};

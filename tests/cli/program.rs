@@ -174,7 +174,9 @@ impl Done {
 
     /// What is not as [`Done::fails`] wants it.
     pub fn failure(&self, code: i32, words: &str) -> Option<&'static str> {
-        let line = self.stderr.strip_suffix('\n').unwrap_or_default();
+        // Notes may come before it.
+        let said: String = self.stderr.split_inclusive('\n').filter(|line| !line.starts_with("note: ")).collect();
+        let line = said.strip_suffix('\n').unwrap_or_default();
         match () {
             () if self.code != code => Some("another exit code"),
             () if !self.stdout.is_empty() => Some("something on standard output"),

@@ -10,14 +10,19 @@ use super::values::{Fraction, duration};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   snaphold gc --dry-run
-  snaphold gc")]
+  snaphold gc
+  snaphold gc --grace 0")]
 pub struct GcArgs {
     /// Only say what would go
     #[arg(long)]
     pub dry_run: bool,
-    /// How long the data of snapshots that expire now stays at least [default: 7d]
+    /// Deleted snapshots go this long after their deletion, though they were promised longer [default: as was said when
+    /// they were deleted, and 7d for those that expire now]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub grace: Option<i64>,
+    /// Look for garbage even where nothing says that there is any: a session that failed may have left some
+    #[arg(long)]
+    pub full: bool,
 }
 
 /// Check that every snapshot is whole; what is damaged is named, and the exit code is 5

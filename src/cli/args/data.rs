@@ -1,5 +1,6 @@
 //! `snaphold load`, `export`, `restore` and `clone`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -56,16 +57,19 @@ pub struct ExportArgs {
     /// A file that does not exist yet (a folder for dir), or - for standard output
     #[arg(long, short, value_name = "FILE|-")]
     pub output: PathBuf,
+    /// Only the folder or file at this path of the snapshot (for tar, tar.gz and dir)
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<OsString>,
     /// The form of a Neo4j dump: 5 is the present one, 4 the older one
     #[arg(long, value_enum, default_value = "5")]
-    pub neo4j_format: Neo4jFormat,
-    /// Only this folder or file of it
-    #[arg(long, value_name = "PATH")]
-    pub path: Option<PathBuf>,
+    pub neo4j_format: Neo4jChoice,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Neo4jFormat {
+pub enum Neo4jChoice {
     /// A bare zstd frame, as 4.x reads it
     #[value(name = "4")]
     Four,
@@ -94,9 +98,9 @@ pub struct RestoreArgs {
     pub command: Option<RestoreCommand>,
     #[arg(help = SNAPSHOT_HELP, required = true)]
     pub snapshot: Option<String>,
-    /// A folder that is empty or new, or another instance to overwrite
+    /// A folder, or another instance to overwrite; write ./NAME for a folder that is called as an instance is
     #[arg(long, value_name = "DIR|INSTANCE")]
-    pub to: Option<PathBuf>,
+    pub to: Option<String>,
     /// Only say what would be written
     #[arg(long)]
     pub plan: bool,

@@ -12,11 +12,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use care::{CheckStorageArgs, GcArgs, StatsArgs, VerifyArgs};
-pub use data::{CloneArgs, ExportArgs, LoadArgs, Neo4jFormat, RestoreArgs, RestoreCommand};
+pub use data::{CloneArgs, ConsentArgs, ExportArgs, LoadArgs, Neo4jChoice, RestoreArgs, RestoreCommand};
 pub use instance::{InstanceCommand, InstanceOptions};
 pub use key::{KeyCommand, NewSecretArgs};
 pub use snapshot::{Compression, SnapshotCommand, TakeArgs};
-pub use values::{Fraction, Until};
+pub use values::Fraction;
 
 /// Keeps snapshots of database instances: many of them cost little more than one, and any of them comes back.
 #[derive(Debug, Parser)]

@@ -36,8 +36,11 @@ impl FromStr for Until {
         if let Ok(duration_ns) = parse_duration(text) {
             return Ok(Until::In(duration_ns));
         }
-        let at = text.parse::<Timestamp>().ok().and_then(|at| i64::try_from(at.as_nanosecond()).ok());
-        at.map(Until::At).ok_or_else(|| format!("{text:?} is no time; write it as 2027-01-31T00:00:00Z, or as 30d"))
+        let at: Timestamp =
+            text.parse().map_err(|_| format!("{text:?} is no time; write it as 2027-01-31T00:00:00Z, or as 30d"))?;
+        let at_ns =
+            i64::try_from(at.as_nanosecond()).map_err(|_| format!("{text} is too far away; 2262 is the last"))?;
+        Ok(Until::At(at_ns))
     }
 }
 

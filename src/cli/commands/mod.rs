@@ -6,7 +6,9 @@ mod help;
 mod init;
 mod instance;
 mod key;
+mod look;
 mod plan;
+mod restore;
 mod snapshot;
 
 use snaphold::error::Result;
@@ -24,13 +26,13 @@ pub fn run(command: Command, context: &Context) -> Result<Report> {
         Command::Snapshot(command) => snapshot::run(context, command),
         Command::Load(arguments) => data::load(context, arguments),
         Command::Export(arguments) => data::export(context, arguments),
-        Command::Restore(arguments) => data::restore(context, arguments),
-        Command::Clone(arguments) => data::clone(context, arguments),
+        Command::Restore(arguments) => restore::run(context, arguments),
+        Command::Clone(arguments) => data::clone(context, &arguments),
         Command::Plan(command) => plan::run(context, &command),
         Command::Gc(arguments) => care::gc(context, &arguments),
         Command::Verify(arguments) => care::verify(context, &arguments),
         Command::Repair => care::repair(context),
-        Command::Stats(arguments) => care::stats(context, &arguments),
+        Command::Stats(arguments) => look::stats(context, &arguments),
         Command::CheckStorage(arguments) => care::check_storage(context, &arguments),
         Command::Completions { shell } => help::completions(shell),
         Command::Man { dir } => help::man(dir.as_deref()),

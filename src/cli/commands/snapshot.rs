@@ -4,8 +4,9 @@ use serde::Serialize;
 use snaphold::error::{Error, Result};
 use snaphold::service::{GRACE_NS, SnapshotView, TakeOptions, format_duration};
 
+use super::look;
 use crate::cli::args::{Compression, SnapshotCommand, TakeArgs};
-use crate::cli::confirm::confirm;
+use crate::cli::confirm::{DELETE, consent};
 use crate::cli::context::Context;
 use crate::cli::output::Report;
 use crate::cli::table::{Side, Table, count, fields, size, time, time_or_dash};
@@ -40,7 +41,8 @@ pub fn run(context: &Context, command: SnapshotCommand) -> Result<Report> {
             let text = format!("snapshot {} is held until {} UTC\n", view.id, time_or_dash(view.hold_until));
             Report::new(&view, text)
         }
-        SnapshotCommand::Diff { .. } | SnapshotCommand::Ls { .. } => Err(Error::Failed("not wired yet".into())),
+        SnapshotCommand::Diff { a, b } => look::diff(context, &a, &b),
+        SnapshotCommand::Ls { snapshot, path, recursive } => look::ls(context, &snapshot, path.as_deref(), recursive),
     }
 }
 
@@ -187,7 +189,7 @@ fn delete(context: &Context, specs: &[String], given: Option<&str>, grace_ns: i6
         [id] => format!("delete snapshot {id}"),
         ids => format!("delete the snapshots {}", ids.join(", ")),
     };
-    confirm("DELETE", given, &what, &table(&views).text(""))?;
+    consent(DELETE, given, &what, || Ok(table(&views).text("")))?;
     let deleted: Result<Vec<SnapshotView>> = ids.iter().map(|id| service.delete_snapshot(id, grace_ns)).collect();
     let deleted = Snapshots { snapshots: deleted? };
     let grace = match grace_ns {

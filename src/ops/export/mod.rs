@@ -8,7 +8,8 @@
 //! | `tar.gz` | `<instance>.dump` where Neo4j or SQLite have a dump, as hosted services export it; else the files |
 //! | `dir` | the files in a folder: a restore, which the caller does |
 //!
-//! A snapshot of several components has each in a folder of its name, or as `<component>.dump`.
+//! A snapshot of several components has each in a folder of its name, or as `<component>.dump`. A part of a snapshot
+//! is always its files.
 
 mod dump;
 mod file;
@@ -26,8 +27,9 @@ use crate::format::tree::Metadata;
 use crate::repo::Reader;
 
 use super::Progress;
+use super::ls::parse_path;
 use dump::{Source, write_source};
-use tree::{TreePart, append_files};
+use tree::{append_files, parts};
 use work::{BUFFER_LEN, Done, LABEL, Work};
 
 pub use file::export_to_file;
@@ -78,10 +80,14 @@ pub fn export_stream(
         let of = exportable(reader, manifest)?.into_iter().find_map(|(_, can)| can.err());
         return Err(refused(of.unwrap_or_default()));
     };
+    let only = options.only.as_deref().map(parse_path).transpose()?;
     let mut out = Counting { out, written: 0 };
     let done = match (options.format, components.as_slice()) {
         (ExportFormat::Dir, _) => {
             return Err(Error::Usage("a folder is written by restoring to it, not as a stream".into()));
+        }
+        (ExportFormat::Dump, _) if only.is_some() => {
+            return Err(refused("a dump holds all or nothing; a part of it can be had as tar, tar.gz or dir".into()));
         }
         (ExportFormat::Dump, [component]) => {
             let source = dump::source_of(reader, component)?
@@ -97,24 +103,15 @@ pub fn export_stream(
         }
         (ExportFormat::Tar, _) => {
             let mut tar = TarWriter::new(BufWriter::with_capacity(BUFFER_LEN, &mut out), LABEL);
-            let done = append_files(&work, &mut tar, &parts(components))?;
+            let done = append_files(&work, &mut tar, &parts(components, only.as_ref())?)?;
             tar.finish()?.flush().map_err(|error| write_error(LABEL, error))?;
             done
         }
-        (ExportFormat::TarGz, _) => tar_gz(&work, components, &mut out)?,
+        (ExportFormat::TarGz, _) => tar_gz(&work, components, only.as_ref(), &mut out)?,
     };
     out.flush().map_err(|error| write_error(LABEL, error))?;
     let Done { files, bytes } = done;
     Ok(ExportReport { format: options.format, files, bytes_plain: bytes, bytes_written: out.written })
-}
-
-/// Where each component's files go: into the root, or, of several, each into its own folder.
-fn parts(components: &[Component]) -> Vec<TreePart<'_>> {
-    let alone = components.len() == 1;
-    components
-        .iter()
-        .map(|component| TreePart { component, folder: (!alone).then_some(component.name.as_str()) })
-        .collect()
 }
 
 /// The name of a component's dump: the instance's, where it has no other component.
@@ -124,14 +121,23 @@ fn dump_name(manifest: &Manifest, component: &Component, alone: bool) -> String 
 
 /// Dumps go through a file in the staging folder: a tar says a member's length before its bytes, and what a dump
 /// compresses to shows only at its end. Making it twice would read and compress everything twice.
-fn tar_gz(work: &Work<'_>, components: &[Component], out: &mut Counting<'_>) -> Result<Done> {
+fn tar_gz(
+    work: &Work<'_>,
+    components: &[Component],
+    only: Option<&RelativePath>,
+    out: &mut Counting<'_>,
+) -> Result<Done> {
     let alone = components.len() == 1;
     let mut dumps = Vec::new();
     let mut files = Vec::new();
-    for part in parts(components) {
+    for part in parts(components, only)? {
         match dump::source_of(work.reader, part.component)? {
             // A single file that was loaded goes in as that file, by its own name.
-            Ok(source) if !(source.is_single() || source.is_sqlite() && work.options.sqlite_dump.is_none()) => {
+            Ok(source)
+                if !(only.is_some()
+                    || source.is_single()
+                    || source.is_sqlite() && work.options.sqlite_dump.is_none()) =>
+            {
                 dumps.push((dump_name(work.manifest, part.component, alone), source));
             }
             _ => files.push(part),

@@ -74,7 +74,7 @@ impl FromStr for Neo4jFormat {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         match text {
-            "current" => Ok(Neo4jFormat::Current),
+            "current" | "5" => Ok(Neo4jFormat::Current),
             "4" => Ok(Neo4jFormat::Neo4j4),
             _ => Err(Error::Usage(format!("{text:?} is no format of Neo4j dumps: use current or 4"))),
         }
@@ -99,6 +99,9 @@ pub struct ExportOptions<'a> {
     pub format: ExportFormat,
     /// For Neo4j dumps: which readers it is for.
     pub neo4j_format: Neo4jFormat,
+    /// Only the folder or file at this path, as bytes from the root on; of several components, from the component's
+    /// name on. For formats of files.
+    pub only: Option<Vec<u8>>,
     /// Threads that compress; 0 counts as 1. The bytes do not depend on it.
     pub threads: usize,
     /// A folder for files in between: the image of a SQLite database, a dump on its way into a `.tar.gz`. Nothing of it

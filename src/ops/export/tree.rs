@@ -8,27 +8,48 @@ use crate::error::{Error, Result};
 use crate::format::manifest::{Component, Origin};
 use crate::format::tree::{Content, Entry, Metadata, Node};
 use crate::ops::Progress;
-use crate::ops::walk::{Visited, Walk, child};
+use crate::ops::ls::find;
+use crate::ops::walk::{Visited, Walk};
 use crate::repo::{Reader, read_ahead};
 
 use super::work::{Done, LABEL, Work, copy_present, member_kind};
 
-/// A component and where its files go.
+/// A component's files, or some of them, and where they go.
 pub struct TreePart<'a> {
     /// The component.
     pub component: &'a Component,
     /// Its folder in the tar; `None` for the root.
     pub folder: Option<&'a str>,
+    /// Only what is at this path below the component's root.
+    pub only: Option<RelativePath>,
+}
+
+/// Where each component's files go: into the root, or, of several, each into its own folder. With `only` the one
+/// component that has what is asked for.
+pub fn parts<'a>(components: &'a [Component], only: Option<&RelativePath>) -> Result<Vec<TreePart<'a>>> {
+    let only = only.filter(|path| !path.is_root());
+    if let [component] = components {
+        return Ok(vec![TreePart { component, folder: None, only: only.cloned() }]);
+    }
+    let part = |component: &'a Component| TreePart { component, folder: Some(&component.name), only: None };
+    let Some((name, below)) = only.and_then(|path| path.components().split_first()) else {
+        return Ok(components.iter().map(part).collect());
+    };
+    let component = components
+        .iter()
+        .find(|component| component.name.as_bytes() == name)
+        .ok_or_else(|| Error::NotFound(format!("the snapshot has no component {}", String::from_utf8_lossy(name))))?;
+    let below = RelativePath::from_components(below.iter().cloned()).ok().filter(|path| !path.is_root());
+    Ok(vec![TreePart { only: below, ..part(component) }])
 }
 
 /// Appends the files of all parts, each in the order of a walk. Of hard links the first is the file.
 pub fn append_files<W: Write>(work: &Work<'_>, tar: &mut TarWriter<W>, parts: &[TreePart<'_>]) -> Result<Done> {
-    let total = parts.iter().map(|part| bytes_of(&part.component.root)).sum();
-    work.progress.stage("exporting", Some(total));
     let mut members = Vec::new();
     for part in parts {
         members.push(PartMembers::new(work.reader, part, work.progress)?);
     }
+    work.progress.stage("exporting", Some(members.iter().map(|part| part.total).sum()));
     let mut done = Done::default();
     read_ahead(work.reader, members.into_iter().flatten(), |stream| {
         while let Some(Member { path, metadata, kind }) = stream.next_content()? {
@@ -57,9 +78,11 @@ fn bytes_of(entry: &Entry) -> u64 {
 
 /// The members of one part, with their contents.
 struct PartMembers<'a> {
-    /// The folder that the walk begins below, where it is a member too.
-    root: Option<Visited>,
-    walk: Walk<'a>,
+    /// What the walk begins below, where it is a member too.
+    first: Option<Visited>,
+    walk: Option<Walk<'a>>,
+    /// Plain bytes of all files; hard links are counted each.
+    total: u64,
     /// The first name of each file that has several.
     links: HashMap<u64, RelativePath>,
     progress: &'a dyn Progress,
@@ -68,15 +91,19 @@ struct PartMembers<'a> {
 impl<'a> PartMembers<'a> {
     fn new(reader: &'a Reader, part: &TreePart<'_>, progress: &'a dyn Progress) -> Result<Self> {
         let root = &part.component.root;
-        let mut path = RelativePath::default();
-        if let Some(folder) = part.folder {
-            path = child(&path, folder.as_bytes())
-                .map_err(|_| Error::Refused(format!("{folder:?} cannot be a folder's name")))?;
-        }
-        let is_member = part.folder.is_some() || knows_root(part.component);
+        let (below, entry) = match &part.only {
+            Some(path) => (path.components(), find(reader, root, path)?),
+            None => (&[][..], root.clone()),
+        };
+        let folder = part.folder.map(|folder| folder.as_bytes().to_vec());
+        let path = RelativePath::from_components(folder.into_iter().chain(below.iter().cloned()))
+            .map_err(|problem| Error::Refused(format!("{:?} cannot be a folder's name: {problem}", part.folder)))?;
+        let is_folder = matches!(entry.node, Node::Directory { .. });
+        let is_member = !path.is_root() || knows_root(part.component);
         Ok(Self {
-            root: is_member.then(|| (path.clone(), root.clone())),
-            walk: Walk::below(reader, path, root.clone()),
+            first: is_member.then(|| (path.clone(), entry.clone())),
+            total: bytes_of(&entry),
+            walk: is_folder.then(|| Walk::below(reader, path, entry)),
             links: HashMap::new(),
             progress,
         })
@@ -111,9 +138,9 @@ impl Iterator for PartMembers<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let (path, entry) = match self.root.take() {
-                Some(root) => root,
-                None => match self.walk.next()? {
+            let (path, entry) = match self.first.take() {
+                Some(first) => first,
+                None => match self.walk.as_mut()?.next()? {
                     Ok(visited) => visited,
                     Err(error) => return Some(Err(error)),
                 },

@@ -1,6 +1,5 @@
 //! The mark of a restore in place that is not complete: a file beside the target.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -25,13 +24,7 @@ pub struct Mark {
     pub started_at: jiff::Timestamp,
 }
 
-impl fmt::Display for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the restore of {} that began at {} is not complete", self.snapshot, self.started_at)
-    }
-}
-
-/// The mark of a restore in place over `target` that was not completed, as a line; `None` where there is none.
+/// The snapshot whose restore over `target` was begun and not completed, as text; `None` where there is no such mark.
 ///
 /// Such a folder is a mixture of two states: a snapshot of it must be refused, and restoring again completes it.
 pub fn incomplete_restore(target: &Path) -> Result<Option<String>> {
@@ -53,8 +46,8 @@ pub fn incomplete_restore(target: &Path) -> Result<Option<String>> {
     let read = file.take(limits::SMALL_OBJECT_MAX as u64).read_to_end(&mut text);
     read.map_err(|error| Error::target(target.path_beside(&name), error))?;
     // A mark that cannot be read is one all the same.
-    let line = serde_json::from_slice::<Mark>(&text).map(|mark| mark.to_string());
-    Ok(Some(line.unwrap_or_else(|_| "a restore is not complete".into())))
+    let mark = serde_json::from_slice::<Mark>(&text);
+    Ok(Some(mark.map_or_else(|_| "an unknown snapshot".into(), |mark| mark.snapshot)))
 }
 
 /// A mark that stands, and is this process's own.
@@ -108,8 +101,7 @@ mod tests {
         let target = Target::of(&path).unwrap();
         assert_eq!(incomplete_restore(&path).unwrap(), None);
         drop(Journal::begin(&target, &mark()).unwrap());
-        let line = incomplete_restore(&path).unwrap().unwrap();
-        assert!(line.contains("0123456789abcdef") && line.contains("1970-01-01T00:00:00Z"), "{line}");
+        assert_eq!(incomplete_restore(&path).unwrap().as_deref(), Some("0123456789abcdef"));
         let taken_over = Journal::begin(&target, &mark()).unwrap();
         assert!(matches!(Journal::begin(&target, &mark()), Err(Error::Busy(_))));
         taken_over.finish().unwrap();
