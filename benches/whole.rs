@@ -4,6 +4,8 @@
 
 #[path = "common/data.rs"]
 mod data;
+#[path = "common/notes.rs"]
+mod notes;
 #[path = "common/surroundings.rs"]
 mod surroundings;
 
@@ -29,6 +31,7 @@ const DUMP: usize = 48 << 20;
 
 fn main() {
     divan::main();
+    notes::print();
 }
 
 /// A tree, a repository and a place to restore to; all of it goes with this.
@@ -117,7 +120,7 @@ fn change_tree(tree: &Path, seed: u64) {
 }
 
 fn tell(what: &str, view: &SnapshotView) {
-    eprintln!(
+    notes::note(format!(
         "{what}: {} bytes in {} files; read {}, new {}, stored {}; {} chunks new, {} of them deltas",
         view.bytes_total,
         view.files,
@@ -126,18 +129,14 @@ fn tell(what: &str, view: &SnapshotView) {
         view.bytes_stored,
         view.chunks_new,
         view.chunks_delta
-    );
+    ));
 }
 
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn first_snapshot(bencher: Bencher<'_, '_>) {
-    let mut told = false;
     bencher.with_inputs(|| Place::new(false)).input_counter(|place| BytesCount::new(place.bytes)).bench_local_refs(
         |place| {
-            let view = place.take();
-            if !std::mem::replace(&mut told, true) {
-                tell("first", &view);
-            }
+            tell("first_snapshot", &place.take());
         },
     );
 }
@@ -168,7 +167,7 @@ fn one_percent_changed(bencher: Bencher<'_, '_>) {
         .bench_local_values(|seed| {
             let view = place.take();
             if seed == 2 {
-                tell("changed", &view);
+                tell("one_percent_changed", &view);
             }
         });
 }

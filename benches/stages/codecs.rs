@@ -6,6 +6,7 @@ use snaphold::codec::{Compressor, Decompressor, DeltaDecoder, DeltaEncoder, Effo
 use snaphold::crypto::Encryption;
 
 use crate::data::{self, Kind};
+use crate::notes::note;
 use crate::surroundings;
 
 const BLOCK: usize = 512 << 10;
@@ -27,7 +28,7 @@ fn compress(bencher: Bencher<'_, '_>, (kind, effort): (Kind, Effort)) {
     let plain = data::of(kind, BLOCK);
     let mut compressor = Compressor::new(effort).unwrap();
     let (_, stored) = compressor.compress(&plain).unwrap();
-    eprintln!("{kind:?} {effort:?}: a block of {BLOCK} bytes becomes {}", stored.len());
+    note(format!("compress ({kind:?}, {effort:?}): a block of {BLOCK} bytes becomes {}", stored.len()));
     bencher.counter(BytesCount::new(BLOCK)).bench_local(|| compressor.compress(black_box(&plain)).unwrap());
 }
 
@@ -60,7 +61,7 @@ fn delta_encode(bencher: Bencher<'_, '_>, kind: Kind) {
     let mut encoder = DeltaEncoder::default();
     let pairs = || before.chunks(CHUNK).zip(after.chunks(CHUNK));
     let total: usize = pairs().map(|(base, target)| encoder.encode(base, target, usize::MAX).unwrap().len()).sum();
-    eprintln!("{kind:?}: a delta has {} bytes", total / CHUNKS);
+    note(format!("delta_encode {kind:?}: a delta of {CHUNK} bytes has {} on average", total / CHUNKS));
     bencher.counter(BytesCount::new(CHUNK * CHUNKS)).bench_local(|| {
         for (base, target) in pairs() {
             black_box(encoder.encode(base, target, CHUNK / 2).unwrap());

@@ -40,7 +40,7 @@ fn stream(bencher: Bencher<'_, '_>, kind: Kind, chunker: &str) {
 fn pages(bencher: Bencher<'_, '_>) {
     let cutter = PageCutter::new(8192, 16 * 1024);
     let data = data::pages(1, LEN);
-    bencher.counter(BytesCount::new(LEN)).bench(|| {
+    bencher.counter(ItemsCount::new(LEN / cutter.chunk_len())).bench(|| {
         let (mut rest, mut chunks) = (&data[..], 0u64);
         while let Some(len) = cutter.next_cut(rest, true) {
             rest = &rest[len..];
@@ -74,19 +74,19 @@ fn hash_side_by_side(bencher: Bencher<'_, '_>, kib: usize) {
     });
 }
 
-#[divan::bench(sample_count = 50)]
+#[divan::bench(sample_count = 50, sample_size = 100)]
 fn run_of_zeros(bencher: Bencher<'_, '_>) {
     let chunk = vec![0; 16 << 10];
     bencher.counter(BytesCount::of_slice(&chunk)).bench(|| repeated_byte(black_box(&chunk)));
 }
 
-#[divan::bench(sample_count = 50)]
+#[divan::bench(sample_count = 50, sample_size = 100)]
 fn no_run(bencher: Bencher<'_, '_>) {
     let chunk = data::random(1, 16 << 10);
-    bencher.counter(BytesCount::of_slice(&chunk)).bench(|| repeated_byte(black_box(&chunk)));
+    bencher.counter(ItemsCount::new(1u32)).bench(|| repeated_byte(black_box(&chunk)));
 }
 
-#[divan::bench(sample_count = 50)]
+#[divan::bench(sample_count = 50, sample_size = 100)]
 fn class_of_a_file(bencher: Bencher<'_, '_>) {
     let head = data::text(1, 4096);
     let path = Path::new("linux-6.1/drivers/net/ethernet/intel/ice/ice_main.c");

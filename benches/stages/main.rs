@@ -4,6 +4,8 @@
 
 #[path = "../common/data.rs"]
 mod data;
+#[path = "../common/notes.rs"]
+mod notes;
 #[path = "../common/surroundings.rs"]
 mod surroundings;
 
@@ -15,4 +17,5 @@ mod read;
 
 fn main() {
     divan::main();
+    notes::print();
 }

@@ -68,6 +68,19 @@ fn pread(bencher: Bencher<'_, '_>, with: With) {
     });
 }
 
+/// The same with one buffer a thread, which is neither made nor cleared again.
+#[divan::bench(args = WITH, sample_count = 20, sample_size = 1)]
+fn pread_into_one_buffer(bencher: Bencher<'_, '_>, with: With) {
+    let file = file();
+    bencher.counter(BytesCount::new(LEN)).bench(|| {
+        let read = |buffer: &mut Vec<u8>, at| {
+            file.read_exact_at(buffer, at as u64).unwrap();
+            consume(buffer, with)
+        };
+        black_box(segments().map_init(|| vec![0; SEGMENT], read).reduce(|| 0, u64::wrapping_add))
+    });
+}
+
 #[divan::bench(args = WITH, sample_count = 20, sample_size = 1)]
 fn mmap(bencher: Bencher<'_, '_>, with: With) {
     let file = file();
