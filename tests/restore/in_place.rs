@@ -280,8 +280,10 @@ fn a_folder_that_becomes_a_link_behind_the_plan_stops_it() {
     let source = place.path("source");
     fs::create_dir_all(source.join("folder")).unwrap();
     fs::write(source.join("folder/file"), b"restored").unwrap();
-    for number in 0..300 {
-        fs::create_dir(source.join(format!("other-{number}"))).unwrap();
+    let others: Vec<_> = (0..400).map(|number| source.join(format!("other-{number}"))).collect();
+    for other in &others {
+        fs::create_dir(other).unwrap();
+        fs::write(other.join("file"), b"restored").unwrap();
     }
     let root = place.take(&source);
     let outside = place.path("outside");
@@ -289,7 +291,9 @@ fn a_folder_that_becomes_a_link_behind_the_plan_stops_it() {
     fs::write(outside.join("file"), b"secret").unwrap();
     let kept = describe(&outside);
     let reader = place.reader();
-    fs::write(source.join("folder/file"), b"changed").unwrap();
+    for folder in others.iter().chain([&source.join("folder")]) {
+        fs::write(folder.join("file"), b"changed").unwrap();
+    }
     let planned = plan(&reader, &root, &source).unwrap();
     fs::rename(source.join("folder"), source.join("moved")).unwrap();
     symlink(&outside, source.join("folder")).unwrap();
@@ -297,7 +301,7 @@ fn a_folder_that_becomes_a_link_behind_the_plan_stops_it() {
     assert_same(&kept, &describe(&outside));
     assert!(incomplete_restore(&source).unwrap().is_some());
     over(&reader, &root, &source).unwrap();
-    assert_eq!(names(&source).len(), 301);
+    assert_eq!(names(&source).len(), 401);
     assert_eq!(fs::read(source.join("folder/file")).unwrap(), b"restored");
     assert_same(&kept, &describe(&outside));
 }
