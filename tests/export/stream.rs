@@ -191,8 +191,10 @@ fn an_error_comes_at_its_place_and_nothing_after_it() {
     }
     // A content whose recipe says another length than it is named with.
     let Content::Chunks { root, depth, len } = stored[0].0 else { panic!("not in chunks") };
-    for wrong in [len - 1, len + 1] {
-        let content = Content::Chunks { root, depth, len: wrong };
+    let Content::Chunks { root: chunk, depth: 0, len: chunk_len } = stored[5].0 else { panic!("not one chunk") };
+    let wrong = [(root, depth, len - 1), (root, depth, len + 1), (chunk, 0, chunk_len - 1), (chunk, 0, chunk_len + 1)];
+    for (root, depth, len) in wrong {
+        let content = Content::Chunks { root, depth, len };
         let result = read_ahead(&reader, [Ok(((), content))].into_iter(), |stream| {
             stream.next_content()?;
             stream.read(|_| Ok(()))
