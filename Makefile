@@ -78,11 +78,12 @@ test-long: setup-test build ## The tests marked `#[ignore = "long: …"]`: crash
 
 .PHONY: fuzz
 fuzz: setup-test build ## Every fuzz target for FUZZ_SECONDS (60) each
+	@scripts/fuzz --self-test
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(ONLY)
 
 .PHONY: bench
 bench: build ## Each stage alone, and snapshot and restore whole
-	$(CARGO) bench $(ONLY)
+	$(CARGO) bench --bench '*' -- $(ONLY)
 
 .PHONY: acceptance
 acceptance: setup-test build ## What was promised, on real data: kernel trees, a PostgreSQL folder, real dumps; beside its peers

@@ -102,12 +102,15 @@ fn exports_are_the_same_each_time_and_to_a_file_as_to_a_pipe() {
     assert_eq!((&object["output"], &object["bytes_written"]), (&"-".into(), &done["bytes_written"]));
     place.run(["export", "latest", "--format", "dir", "--output", "folder"]).succeeds();
     assert_eq!(read(place.path("folder/a.txt")), "another text\n");
+    let one = place.json(["export", "latest", "--format", "tar", "--path", "a.txt", "--output", "one.tar", "--json"]);
+    assert_eq!(one["files"], 1);
 
     let before = place.state();
     place.run(["export", "latest", "--format", "tar.gz", "--output", "a.tar.gz"]).fails(4, "a.tar.gz");
     place.run(["export", "latest", "--format", "dump", "--output", "x"]).fails(4, "tar, tar.gz or dir");
     place.run(["export", "latest", "--format", "zip", "--output", "x"]).fails(2, "dump, tar.gz, tar or dir");
     place.run(["export", "latest", "--format", "dir", "--output", "-"]).fails(2, "standard output");
+    place.run(["export", "latest", "--format", "tar", "--path", "nowhere", "--output", "x"]).fails(3, "nowhere");
     place.run(["export", "latest~9", "--format", "tar", "--output", "x"]).fails(3, "latest~9");
     place.run(["export", "latest", "--format", "tar"]).fails(2, "--output");
     assert!(place.state() == before);

@@ -67,3 +67,19 @@ fn delete_asks_for_the_word_and_shows_what_would_go() {
     assert_eq!(code, 0, "{shown}");
     assert_eq!(place.json(["snapshot", "show", &ids[0], "--json"])["status"], "deleting");
 }
+
+#[test]
+fn restore_shows_the_plan_before_it_asks() {
+    let place = Place::with_snapshots();
+    let data = place.path("data/a.txt");
+    let (code, shown) = on_terminal(&place, &["restore", "latest~1"], "no\r");
+    assert_eq!(code, 4, "{shown}");
+    assert!(shown.contains("would write") && shown.contains("Type RESTORE"), "{shown}");
+    assert_eq!(std::fs::read_to_string(&data).unwrap(), "another text\n");
+    let (code, shown) = on_terminal(&place, &["restore", "latest~1"], "RESTORE\r");
+    assert_eq!(code, 0, "{shown}");
+    assert_eq!(std::fs::read_to_string(&data).unwrap(), "a text\n");
+    // Nothing is overwritten, so nothing is asked.
+    let (code, shown) = on_terminal(&place, &["restore", "latest", "--to", "./elsewhere"], "");
+    assert!(code == 0 && !shown.contains("Type RESTORE"), "{shown}");
+}

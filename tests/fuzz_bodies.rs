@@ -180,11 +180,9 @@ fn bodies_that_do_not_hold_are_found() {
         true
     }
     let seeds = vec![b"\x04abcd".to_vec(), b"\x01\x02\x03".to_vec()];
-    for (body, words) in [
-        (trusting as fn(&[u8]) -> bool, "out of range"),
-        (overflowing, "sums fit"),
-        (granted, "nobody writes that"),
-    ] {
+    for (body, words) in
+        [(trusting as fn(&[u8]) -> bool, "out of range"), (overflowing, "sums fit"), (granted, "nobody writes that")]
+    {
         for seed in &seeds {
             // The seeds themselves are fine, or the control would show nothing.
             assert!(run(body, seed).is_ok() || words == "sums fit");

@@ -29,16 +29,22 @@ pub fn chunker(data: &[u8]) -> bool {
         assert!(chunker.min_len() >= CHUNK_MIN && chunker.max_len() <= CHUNK_MAX);
     }
     let max = if valid { chunker.max_len() } else { CHUNK_MAX };
-    cuts_are_sound(&stream, max, |data, at_end| chunker.next_cut(data, at_end), |len| {
-        !valid || len >= chunker.min_len()
-    });
+    cuts_are_sound(
+        &stream,
+        max,
+        |data, at_end| chunker.next_cut(data, at_end),
+        |len| !valid || len >= chunker.min_len(),
+    );
     let pages = PageCutter::new(page_size, target);
     assert_eq!(pages.chunk_len(), page_chunk_len(page_size, target));
     assert!((1..=CHUNK_MAX).contains(&pages.chunk_len()));
     if pages.chunk_len() >= 512 {
-        cuts_are_sound(&stream, pages.chunk_len(), |data, at_end| pages.next_cut(data, at_end), |len| {
-            len == pages.chunk_len()
-        });
+        cuts_are_sound(
+            &stream,
+            pages.chunk_len(),
+            |data, at_end| pages.next_cut(data, at_end),
+            |len| len == pages.chunk_len(),
+        );
     }
     for piece in [&stream[..], &stream[..stream.len() / 2], &stream[stream.len() / 2..]] {
         let run = piece.first().copied().filter(|first| piece.iter().all(|byte| byte == first));

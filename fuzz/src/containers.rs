@@ -112,7 +112,8 @@ fn read_all(bytes: &[u8], name: &str, step: usize) -> Result<Contents> {
             let mut files = Vec::new();
             while let Some(member) = members.next_member()? {
                 let mut reader = MemberReader(&mut *members);
-                let (data, whole) = read_up_to(&mut reader, step, &mut left).map_err(|error| read_error(name, error))?;
+                let (data, whole) =
+                    read_up_to(&mut reader, step, &mut left).map_err(|error| read_error(name, error))?;
                 let len = if let MemberKind::File { len } = member.kind { len } else { 0 };
                 assert!(!whole || data.len() as u64 == len, "{} bytes of {len}", data.len());
                 files.push(File { member, data });
@@ -199,9 +200,9 @@ fn with_checksums(mut bytes: Vec<u8>) -> Vec<u8> {
         let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
         block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
         let digits = block[124..136].iter().skip_while(|byte| **byte == b' ');
-        let size = digits.take_while(|byte| matches!(byte, b'0'..=b'7')).fold(0usize, |size, digit| {
-            size.saturating_mul(8).saturating_add(usize::from(digit - b'0'))
-        });
+        let size = digits
+            .take_while(|byte| matches!(byte, b'0'..=b'7'))
+            .fold(0usize, |size, digit| size.saturating_mul(8).saturating_add(usize::from(digit - b'0')));
         if size <= bytes.len() - at {
             at += size.next_multiple_of(BLOCK);
         }

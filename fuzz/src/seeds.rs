@@ -34,7 +34,8 @@ fn cutting() -> Vec<Seed> {
     let sizes = |sizes: [u16; 3]| sizes.into_iter().flat_map(u16::to_le_bytes);
     let chunker = |lens: [u16; 3], kind: u8, page: u32| -> Vec<u8> {
         // Noise, a run, a copy, text.
-        let stream = [[1, 255, 1], [1, 255, 2], [0, 255, 0], [2, 255, 7], [0, 255, 9], [1, 200, 3], [2, 250, 90]].concat();
+        let stream =
+            [[1, 255, 1], [1, 255, 2], [0, 255, 0], [2, 255, 7], [0, 255, 9], [1, 200, 3], [2, 250, 90]].concat();
         let pages = [page.to_le_bytes(), 16_384u32.to_le_bytes()].concat();
         sizes(lens).chain([kind]).chain(pages).chain(stream.repeat(3)).chain(*b"\x03\x01\x00some text").collect()
     };
@@ -109,7 +110,8 @@ fn containers() -> Vec<Seed> {
     let small = tar(&[("a", b"some bytes"), ("folder", b"")], false);
     let all = tar(&[("a", b"some bytes"), ("b", &[0; 700])], true);
     let store = tar(&[("neostore", &[0; 1000]), ("neostore.transaction.db.0", b"log")], false);
-    let counted = [b"zstd".as_slice(), &1u32.to_be_bytes(), &2u64.to_be_bytes(), &1003u64.to_be_bytes(), &store].concat();
+    let counted =
+        [b"zstd".as_slice(), &1u32.to_be_bytes(), &2u64.to_be_bytes(), &1003u64.to_be_bytes(), &store].concat();
     let zstd = |plain: &[u8]| zstd::bulk::compress(plain, 3).unwrap();
     let gzip = |plain: &[u8]| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -229,8 +231,7 @@ fn packs() -> Vec<Seed> {
         chunks: blocks.iter().flat_map(|block| block.chunks.clone()).collect(),
     };
     let footer = encode(&footer);
-    let sealed =
-        |choice: u8| [&[choice][..], &(footer.len() as u16).to_le_bytes(), &footer, &frame, &delta].concat();
+    let sealed = |choice: u8| [&[choice][..], &(footer.len() as u16).to_le_bytes(), &footer, &frame, &delta].concat();
     vec![
         ("pack", "data", built(Encryption::Aes256Gcm, PackKind::Data)),
         ("pack", "meta", built(Encryption::None, PackKind::Meta)),
@@ -303,8 +304,16 @@ fn records() -> Vec<Seed> {
         ("records", "manifest", chosen(0, encode(&manifest()))),
         ("records", "manifest-failed", chosen(0, encode(&failed))),
         ("records", "state", chosen(0x83, encode(&LedgerRecord::Snapshot(state)))),
-        ("records", "instance", chosen(1, encode(&LedgerRecord::Instance { name: "shop".into(), record: Some(instance) }))),
-        ("records", "instance-removed", chosen(1, encode(&LedgerRecord::Instance { name: "shop".into(), record: None }))),
+        (
+            "records",
+            "instance",
+            chosen(1, encode(&LedgerRecord::Instance { name: "shop".into(), record: Some(instance) })),
+        ),
+        (
+            "records",
+            "instance-removed",
+            chosen(1, encode(&LedgerRecord::Instance { name: "shop".into(), record: None })),
+        ),
         ("records", "writer", chosen(2, encode(&writer(work)))),
         ("records", "exclusive", chosen(0x84, encode(&writer(Work::Exclusive("gc".into()))))),
         ("records", "condemned", chosen(3, condemned)),

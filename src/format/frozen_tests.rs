@@ -198,6 +198,7 @@ fn ledger_records() {
          016401",
     );
     frozen(LedgerRecord::Instance { name: "shop".into(), record: None }, "010473686f7000");
+    frozen(LedgerRecord::Purged(vec!["5a".into(), "snapshots/b".into()]), "02020235610b736e617073686f74732f62");
 }
 
 #[test]

@@ -22,6 +22,9 @@ pub enum LedgerRecord {
         /// Its definition.
         record: Option<InstanceRecord>,
     },
+    /// What garbage collection has removed last on purpose: paths of manifests, and topics. Whoever remembers such an
+    /// object and no longer finds it knows that it was not lost.
+    Purged(Vec<String>),
 }
 
 /// What may change about a snapshot after it was taken.

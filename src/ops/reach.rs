@@ -382,15 +382,42 @@ impl<'r> Walk<'r> {
         let contents = self.reader.contents(first.pack).map_err(fault)?;
         let confirmed = group.iter().map(|(slot, at, id)| {
             let entry = contents.footer.chunks.get(slot.slot as usize).filter(|entry| entry.id == *id)?;
-            let base = match entry.form {
-                Form::Full => None,
-                Form::Delta { base, .. } => Some(base),
-            };
-            (base == slot.base).then(|| (*at, Confirmed { slot: *slot, plain_len: entry.plain_len() }))
+            (base_of(entry.form) == slot.base).then(|| (*at, Confirmed { slot: *slot, plain_len: entry.plain_len() }))
         });
         let misplaced =
             || self.reader.damaged(first.pack, "it does not hold what the index says; run `snaphold repair`");
         confirmed.collect::<Option<_>>().ok_or_else(|| fault(misplaced()))
+    }
+}
+
+/// Takes the index's doubt away, where a walk over all snapshots has found nothing missing and every delta, needed or
+/// not, has its base: then a chunk that is in a pack can be counted on.
+pub fn settle_doubt(reader: &Reader) -> Result<()> {
+    let index = reader.index();
+    if index.doubt().is_none() {
+        return Ok(());
+    }
+    let packs = index.packs();
+    let has_all = |number: u32| -> Result<bool> {
+        let contents = reader.contents(number)?;
+        let bases: Vec<ChunkId> = contents.footer.chunks.iter().filter_map(|chunk| base_of(chunk.form)).collect();
+        Ok(index.get(&bases)?.iter().all(|slot| slot.is_some_and(|slot| slot.base.is_none())))
+    };
+    match packs.par_iter().map(|info| has_all(info.number)).try_reduce(|| true, |a, b| Ok(a && b)) {
+        Ok(true) => {
+            index.set_doubt(None)?;
+            index.flush()
+        }
+        Ok(false) | Err(Error::Damaged { .. } | Error::Unsupported { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The base of a chunk that is stored as a delta.
+pub fn base_of(form: Form) -> Option<ChunkId> {
+    match form {
+        Form::Full => None,
+        Form::Delta { base, .. } => Some(base),
     }
 }
 

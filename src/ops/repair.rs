@@ -1,9 +1,10 @@
 //! Makes the best of a damaged repository, and throws nothing away.
 //!
 //! First everything is read and planned, then applied: copies of config and key slots are made again from good ones; the
-//! index is made anew from packs alone; a pack with damage is put aside under the name `<pack>.damaged`, byte for
-//! byte, after what can still be read of it was stored again. What was lost counts as unknown from then on, so that the
-//! next snapshot of the same data stores it again, and with it heals the snapshots that need it.
+//! index is made anew from packs alone; a pack with damage, or with deltas whose bases are lost, is put aside under the
+//! name `<pack>.damaged`, byte for byte, after what can still be read of it was stored again. What was lost counts as
+//! unknown from then on, so that the next snapshot of the same data stores it again, and with it heals the snapshots that
+//! need it. A pack that was put aside for its lost bases alone comes back with the repair after they were stored again.
 
 use std::collections::HashSet;
 
@@ -13,7 +14,9 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::format::object::ObjectTag;
 use crate::id::{ChunkId, PackId};
-use crate::repo::{OpenedIndex, PackInfo, Reader, Repository, config_names, pack_name};
+use crate::repo::{
+    OpenedIndex, PackInfo, Reader, Repository, config_names, damaged_pack_name, pack_name, pack_put_aside,
+};
 use crate::storage::{Listed, ObjectKind, ObjectName};
 
 use super::gc::move_live;
@@ -68,6 +71,7 @@ pub fn repair(repo: &Repository, progress: &dyn Progress) -> Result<RepairReport
         return Err(Error::Busy(format!("a session that writes is registered as {other}; repair when it has ended")));
     }
     repo.remove_dead_writers()?;
+    bring_back(repo)?;
     progress.stage("making the index anew", None);
     let opened = repo.rebuild_index()?;
     opened.notices.iter().for_each(|line| progress.notice(line));
@@ -226,10 +230,24 @@ fn save(
     Ok(())
 }
 
+/// Gives packs that were put aside their names back, where their bytes are as they were written: what they lacked may
+/// be there by now. If not, they are put aside again.
+fn bring_back(repo: &Repository) -> Result<()> {
+    for listed in repo.storage().list(ObjectKind::Pack)? {
+        let Some(id) = pack_put_aside(&listed.name) else { continue };
+        let bytes = repo.storage().get(&listed.name)?;
+        if blake3::hash(&bytes).as_bytes() == id.as_bytes() {
+            repo.storage().put_if_absent(&pack_name(&id), &bytes)?;
+            remove(repo, &listed.name)?;
+        }
+    }
+    Ok(())
+}
+
 /// Gives a pack's bytes a name under which nobody takes them for a pack.
 fn put_aside(repo: &Repository, id: &PackId, report: &mut RepairReport) -> Result<()> {
     let name = pack_name(id);
-    let Some(aside) = ObjectName::new(ObjectKind::Pack, format!("{}.damaged", name.leaf())) else { return Ok(()) };
+    let aside = damaged_pack_name(id);
     let bytes = match repo.storage().get(&name) {
         Ok(bytes) => bytes,
         Err(Error::NotFound(_)) => return Ok(()),

@@ -7,7 +7,7 @@
 //!
 //! Keys: `c` + chunk id → pack number, slot and a delta's base; `x` + chunk id + pack number → the same, for each other
 //! pack that holds the chunk; `p` + pack id → [`PackInfo`]; `m` → [`Meta`]; `n` → the next
-//! pack's number; `d` → that chunks of snapshots may be missing, with the packs that are known to be lost.
+//! pack's number; `s` + path → nothing: a manifest or ledger record that was there; `d` → that chunks of snapshots may be missing, with the packs that are known to be lost.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -239,6 +239,28 @@ impl Index {
         }
         *doubt = lost;
         Ok(())
+    }
+
+    /// Manifests and ledger records that were there when the index was opened, or that were put since: who removes one
+    /// by accident is found out by this memory alone.
+    pub fn remembered(&self) -> Result<Vec<String>> {
+        let mut paths = Vec::new();
+        for item in self.db.iterator(IteratorMode::From(b"s", Direction::Forward)) {
+            let (key, _) = item.map_err(failed)?;
+            let Some((b's', path)) = key.split_first() else { break };
+            paths.extend(String::from_utf8(path.to_vec()));
+        }
+        Ok(paths)
+    }
+
+    /// Remembers an object, by its path. Call it after a manifest was committed.
+    pub fn remember(&self, path: &str) -> Result<()> {
+        if self.writable { self.db.put([b"s", path.as_bytes()].concat(), b"").map_err(failed) } else { Ok(()) }
+    }
+
+    /// Forgets an object that is removed on purpose.
+    pub fn forget_object(&self, path: &str) -> Result<()> {
+        if self.writable { self.db.delete([b"s", path.as_bytes()].concat()).map_err(failed) } else { Ok(()) }
     }
 
     /// All packs it knows.

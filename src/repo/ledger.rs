@@ -42,9 +42,17 @@ pub fn instance_topic(name: &str) -> String {
     format!("1{}", hash.get(..32).unwrap_or_default())
 }
 
-fn split(name: &ObjectName) -> Option<(String, u32)> {
+/// The topic of what garbage collection has removed.
+pub const PURGED_TOPIC: &str = "7";
+
+/// The topic and the number of a revision's object.
+pub fn ledger_topic(name: &ObjectName) -> Option<(&str, u32)> {
     let (topic, number) = name.leaf().split_once('.')?;
-    Some((topic.to_string(), number.parse().ok()?))
+    Some((topic, number.parse().ok()?))
+}
+
+fn split(name: &ObjectName) -> Option<(String, u32)> {
+    ledger_topic(name).map(|(topic, number)| (topic.to_string(), number))
 }
 
 impl Repository {

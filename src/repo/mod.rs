@@ -17,7 +17,7 @@ mod slots;
 mod stream;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,16 +30,19 @@ use crate::crypto::{Encryption, MasterKey, RepoKeys, Secret};
 use crate::error::{Error, Result};
 use crate::format::config::{Config, StoredConfig};
 use crate::id::{PackId, RepoId};
-use crate::storage::{ObjectKind, PutOutcome, Storage};
+use crate::storage::{ObjectKind, ObjectName, PutOutcome, Storage};
 
 pub use condemned::Condemned;
 pub use fetch::{Fetched, fetch_chunks, fetch_node, fetch_nodes};
 pub use index::{Found, Index, PackInfo, Slot};
 pub use keyring::{KeySlotView, KeyringView};
 pub use lease::{FoundWriter, Lease, Work, WriterRecord};
-pub use ledger::{LedgerView, Revision, instance_topic, snapshot_topic};
+pub use ledger::{LedgerView, PURGED_TOPIC, Revision, instance_topic, ledger_topic, snapshot_topic};
 pub use manifests::{ManifestsView, StoredManifest};
-pub use names::{configs as config_names, key_slots as key_slot_names, pack as pack_name};
+pub use names::{
+    configs as config_names, damaged_pack as damaged_pack_name, key_slots as key_slot_names, pack as pack_name,
+    pack_put_aside,
+};
 pub use reader::{PackContents, Payload, Place, Reader, absent, load_contents};
 pub use recipes::{
     ContentReader, Extent, NodeCutter, Recipe, RecipeBuilder, directory_bytes, read_directory, read_node,
@@ -87,6 +90,8 @@ pub struct OpenedIndex {
     pub damaged: Vec<(PackId, Error)>,
     /// Packs that the index knew and that are gone, until all snapshots were found whole without them.
     pub missing: Vec<PackId>,
+    /// Manifests and ledger records that were there and are gone, by their paths: lost, or removed by a gc elsewhere.
+    pub missing_objects: Vec<String>,
 }
 
 /// Packs that were added to an index.
@@ -252,10 +257,41 @@ impl Repository {
         for (id, error) in &taken_in.damaged {
             notices.push(format!("pack {id} cannot be used: {error}"));
         }
+        let missing_objects = self.remember_objects(&index)?;
         let lost = index.doubt().unwrap_or_default();
         let missing = lost.into_iter().filter(|id| !sizes.contains_key(id)).collect();
         let reader = Arc::new(Reader::new(self.storage.clone(), self.keys.clone(), Arc::new(index)));
-        Ok(OpenedIndex { reader, notices, damaged: taken_in.damaged, missing })
+        Ok(OpenedIndex { reader, notices, damaged: taken_in.damaged, missing, missing_objects })
+    }
+
+    /// Remembers the manifests and ledger records that are there. Returns those that were there and are gone, but for
+    /// revisions that newer ones replaced.
+    fn remember_objects(&self, index: &Index) -> Result<Vec<String>> {
+        let mut names = self.storage.list(ObjectKind::Snapshot)?;
+        names.extend(self.storage.list(ObjectKind::Ledger)?);
+        let present: HashMap<String, ObjectName> =
+            names.into_iter().map(|listed| (listed.name.path(), listed.name)).collect();
+        let remembered: HashSet<String> = index.remembered()?.into_iter().collect();
+        for path in present.keys().filter(|path| !remembered.contains(*path)) {
+            index.remember(path)?;
+        }
+        let newest: HashMap<&str, u32> =
+            present.values().filter_map(ledger_topic).fold(HashMap::new(), |mut newest, (topic, number)| {
+                newest.entry(topic).and_modify(|known: &mut u32| *known = number.max(*known)).or_insert(number);
+                newest
+            });
+        let mut missing = Vec::new();
+        for path in remembered.into_iter().filter(|path| !present.contains_key(path)) {
+            let name = path.strip_prefix("ledger/").and_then(|leaf| ObjectName::new(ObjectKind::Ledger, leaf));
+            let revision = name.as_ref().and_then(ledger_topic);
+            if revision.is_some_and(|(topic, number)| newest.get(topic).is_some_and(|newest| *newest > number)) {
+                index.forget_object(&path)?;
+            } else {
+                missing.push(path);
+            }
+        }
+        missing.sort_unstable();
+        Ok(missing)
     }
 
     /// Takes in the packs that were stored since the index was opened.

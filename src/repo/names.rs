@@ -24,6 +24,16 @@ pub fn pack(id: &PackId) -> ObjectName {
     name(ObjectKind::Pack, id)
 }
 
+/// The name under which a damaged pack is kept, and which nobody takes for a pack's.
+pub fn damaged_pack(id: &PackId) -> ObjectName {
+    name(ObjectKind::Pack, format!("{id}.damaged"))
+}
+
+/// The pack that was put aside under a name.
+pub fn pack_put_aside(name: &ObjectName) -> Option<PackId> {
+    name.leaf().strip_suffix(".damaged")?.parse().ok()
+}
+
 /// A manifest, named by the hash of its stored bytes.
 pub fn manifest(object: &[u8]) -> ObjectName {
     name(ObjectKind::Snapshot, blake3::hash(object).to_hex())

@@ -9,6 +9,7 @@ use lru::LruCache;
 use crate::codec::{Decompressor, DeltaDecoder};
 use crate::crypto::RepoKeys;
 use crate::error::{Error, Result};
+use crate::format::FormatError;
 use crate::format::pack::{BLOCK_HEADER_LEN, Footer, FooterPlace, Form, HEADER_LEN, PackKind, PackOpener, TAIL_LEN};
 use crate::id::{ChunkId, PackId};
 use crate::limits;
@@ -317,7 +318,7 @@ pub fn load_contents(storage: &dyn Storage, keys: &RepoKeys, id: PackId, size: u
         return Err(Error::damaged(&name, format!("its length of {size} bytes is impossible")));
     }
     let header = get_range(storage, &name, 0, HEADER_LEN)?;
-    let opener = PackOpener::new(keys, &header).map_err(|error| error.of(&name))?;
+    let opener = PackOpener::new(keys, &header).map_err(|error| unless_damaged(storage, &name, &id, error))?;
     let tail = get_range(storage, &name, size - TAIL_LEN as u64, TAIL_LEN)?;
     let place = FooterPlace::decode(&tail, size).map_err(|error| error.of(&name))?;
     let end = get_range(storage, &name, place.offset, (size - place.offset) as usize)?;
@@ -333,6 +334,16 @@ pub fn load_contents(storage: &dyn Storage, keys: &RepoKeys, id: PackId, size: u
     }
     let offsets = footer.block_offsets();
     Ok(PackContents { id, footer, opener, offsets, places })
+}
+
+/// A pack that seems to be of a newer version may just be damaged there: its name tells.
+fn unless_damaged(storage: &dyn Storage, name: &ObjectName, id: &PackId, error: FormatError) -> Error {
+    match (error, storage.get(name)) {
+        (FormatError::Unsupported(_), Ok(bytes)) if blake3::hash(&bytes).as_bytes() != id.as_bytes() => {
+            Error::damaged(name, "its name is not the hash of its bytes")
+        }
+        (error, _) => error.of(name),
+    }
 }
 
 /// A range of an object that must be there: its absence is damage, not a user's mistake.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::error::{Error, Result};
 use crate::format::ledger::{LedgerRecord, SnapshotState};
-use crate::format::manifest::{Component, InstanceRecord, Manifest, Outcome};
+use crate::format::manifest::{Component, InstanceRecord, Manifest, Outcome, SnapshotType};
 use crate::id::SnapshotId;
 use crate::repo::{FoundWriter, Repository, StoredManifest, snapshot_topic};
 use crate::storage::ObjectName;
@@ -88,6 +88,7 @@ impl Catalog {
                     instances.insert(name, (revision.number, record));
                 }
                 LedgerRecord::Instance { name, record: None } => _ = removed.insert(name, revision.number),
+                LedgerRecord::Purged(_) => {}
             }
         }
         let damaged_topics: Vec<String> =
@@ -149,7 +150,7 @@ impl Catalog {
             .collect()
     }
 
-    /// The snapshot that `text` names: an id, a unique prefix of one, `latest`, `latest~N`, each also as
+    /// The snapshot that `text` names: an id, a unique prefix of one, `latest`, `latest~N` (safety snapshots do not count), each also as
     /// `INSTANCE@…` for one instance's.
     pub fn resolve(&self, text: &str) -> Result<&Snapshot> {
         let (instance, spec) = match text.rsplit_once('@') {
@@ -168,7 +169,11 @@ impl Catalog {
             };
             let back =
                 back.ok_or_else(|| Error::Usage(format!("{text:?} is no snapshot; write latest or latest~1")))?;
-            let usable = self.usable(instance);
+            let mut usable = self.usable(instance);
+            // What a restore kept by itself is named by its id, or by undoing the restore.
+            if usable.iter().any(|snapshot| snapshot.manifest.kind != SnapshotType::Safety) {
+                usable.retain(|snapshot| snapshot.manifest.kind != SnapshotType::Safety);
+            }
             let of = instance.map_or(String::new(), |name| format!(" of {name}"));
             return usable.into_iter().rev().nth(back).ok_or_else(|| {
                 Error::NotFound(format!("there is no snapshot {spec}{of}; `snaphold snapshot list` shows them"))

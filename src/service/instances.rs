@@ -89,6 +89,9 @@ fn apply(mut record: InstanceRecord, spec: InstanceSpec) -> Result<InstanceRecor
             Some(url) => {
                 let url: SourceUrl = url.parse()?;
                 let absolute = url.clone().absolute().map_err(|error| Error::source(url.path(), error))?;
+                if !absolute.path().exists() {
+                    return Err(Error::NotFound(format!("the source {absolute} is not there")));
+                }
                 Some(absolute.to_string())
             }
             None => None,

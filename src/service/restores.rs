@@ -90,6 +90,8 @@ impl Service {
         let target = self.target(&catalog, snapshot, request, &entry)?;
         let entry = target.entry(&reader, entry)?;
         if !target.in_place {
+            let above = target.path.parent().unwrap_or(Path::new("/"));
+            std::fs::create_dir_all(above).map_err(|error| Error::target(above, error))?;
             let report = restore_new(&reader, &entry, &target.path, progress)?;
             return Ok(target.outcome(snapshot, report, None));
         }
@@ -102,6 +104,7 @@ impl Service {
         // The plan reads, decodes and checks all that will be written, before anything is touched.
         let plan = plan_in_place(&reader, &entry, &target.path, progress)?;
         let safety = self.safety(&catalog, snapshot, &target, request, progress)?;
+        self.repo.take_in_new_packs(reader.index())?;
         let report = if target.is_sqlite {
             drop(plan);
             self.replace_database(&reader, &entry, &target.path, progress)?
@@ -275,7 +278,6 @@ impl Service {
                 let mut path = PathBuf::from(folder);
                 if !matches!(entry.node, Node::Directory { .. }) {
                     path.push(os_name(&entry.name));
-                    std::fs::create_dir_all(folder).map_err(|error| Error::target(folder, error))?;
                 }
                 let in_place = is_occupied(&path)?;
                 Ok(Target { path, in_place, instance: None, is_sqlite: false })

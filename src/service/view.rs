@@ -195,6 +195,8 @@ pub struct InstanceView {
     pub retain: Option<String>,
     /// The user's words.
     pub description: Option<String>,
+    /// Whether every file is read each time.
+    pub always_read: bool,
     /// When it was defined.
     pub created_at: Option<Timestamp>,
     /// Whether a definition is there, or only snapshots.
@@ -214,6 +216,7 @@ impl InstanceView {
             plan: record.map_or_else(|| super::plan::DEFAULT_PLAN.to_string(), |record| record.plan.clone()),
             retain: record.and_then(|record| record.retain_ns).map(format_duration),
             description: record.and_then(|record| record.description.clone()),
+            always_read: record.is_some_and(|record| record.always_read),
             created_at: record.map(|record| timestamp(record.created_at_ns)),
             defined: record.is_some(),
             snapshots,

@@ -73,6 +73,7 @@ fn record(record: &LedgerRecord) -> String {
             format!("snapshot {} deleted {deleted:?} held {:?}", state.snapshot, state.hold_until_ns)
         }
         LedgerRecord::Instance { name, record: None } => format!("instance {name:?} removed"),
+        LedgerRecord::Purged(paths) => format!("purged {paths:?}"),
         LedgerRecord::Instance { name, record: Some(record) } => format!(
             "instance {name:?} {} source {:?} plan {:?} retain {:?} description {:?} always read {}",
             record.created_at_ns, record.source, record.plan, record.retain_ns, record.description, record.always_read

@@ -79,7 +79,7 @@ pub struct Place {
 impl Place {
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("snaphold-test").tempdir().unwrap();
-        let storage = Arc::new(LocalFolder::create(&dir.path().join("repository")).unwrap());
+        let storage = Arc::new(LocalFolder::create(dir.path().join("repository")).unwrap());
         let options = InitOptions { encryption: Encryption::None, chunker: Default::default() };
         let repo = Repository::create(storage, &dir.path().join("index"), surroundings(), options, None).unwrap();
         Self { dir, repo, deltas: AtomicU64::new(0), crafted: AtomicU64::new(0) }

@@ -38,10 +38,7 @@ pub fn export_to_file<T>(path: &Path, overwrite: bool, write: impl FnOnce(&mut d
 }
 
 fn exists(path: &Path) -> Error {
-    Error::Refused(format!(
-        "{} is there already; choose another name, or say that it may be overwritten",
-        path.display()
-    ))
+    Error::Refused(format!("{} is there already; choose another name, or give --overwrite", path.display()))
 }
 
 /// The file while it is not whole. Dropped, it is removed.

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::format::pack::{BLOCK_HEADER_LEN, Form, PackKind};
+use crate::format::pack::{BLOCK_HEADER_LEN, PackKind};
 use crate::id::{ChunkId, PackId};
 use crate::limits;
 use crate::ops::progress::Progress;
-use crate::ops::reach::{Lenient, PlaceSet, Walk};
+use crate::ops::reach::{Lenient, PlaceSet, Walk, base_of};
 use crate::repo::{Index, PackContents, PackInfo, Reader};
 
 /// Packs under this length are small, bytes.
@@ -125,11 +125,7 @@ fn may_be_new(info: &PackInfo, live: &PlaceSet, terms: &Terms<'_>) -> bool {
 }
 
 fn bases(contents: &PackContents) -> Vec<ChunkId> {
-    let base = |form| match form {
-        Form::Full => None,
-        Form::Delta { base, .. } => Some(base),
-    };
-    contents.footer.chunks.iter().filter_map(|chunk| base(chunk.form)).collect()
+    contents.footer.chunks.iter().filter_map(|chunk| base_of(chunk.form)).collect()
 }
 
 impl Assessed {
@@ -156,9 +152,7 @@ fn assess(reader: &Reader, info: PackInfo, live: &PlaceSet) -> Result<Assessed> 
         for (chunk, slot) in chunks.by_ref().take(block.chunks as usize) {
             if !live.contains(info.number, slot) {
                 dead += u64::from(chunk.payload_len);
-                if let Form::Delta { base, .. } = chunk.form {
-                    dead_bases.push(base);
-                }
+                dead_bases.extend(base_of(chunk.form));
             }
         }
         let stored = BLOCK_HEADER_LEN as u64 + u64::from(block.sealed_len);

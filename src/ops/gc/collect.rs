@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::Manifest;
 use crate::id::{PackId, WriterId};
 use crate::ops::progress::Progress;
-use crate::ops::reach::{Lenient, Strict, Walk};
+use crate::ops::reach::{Lenient, Strict, Walk, settle_doubt};
 use crate::repo::{Index, PackInfo, Reader, Repository, StoredManifest, pack_name};
 use crate::storage::ObjectName;
 
@@ -83,7 +83,7 @@ impl Run<'_> {
         let manifests = self.manifests(&purged.manifests)?;
         let mut walk = self.walk(&manifests)?;
         if packs_are_whole {
-            self.index().set_doubt(None)?;
+            settle_doubt(&self.reader)?;
         }
         let terms = Terms {
             waiting: &sentences.waiting,
@@ -103,7 +103,7 @@ impl Run<'_> {
         let waiting = self.carry_out(&choice, &walk, &sentences, &manifests, &mut balance)?;
         report.packs_waiting += waiting;
         report.packs_deleted -= waiting;
-        balance.freed += purge::forget_topics(self.repo, &purged.topics)?;
+        balance.freed += purge::forget_topics(self.repo, self.index(), &purged.topics)?;
         report.bytes_rewritten = balance.written;
         report.bytes_freed = balance.freed.saturating_sub(balance.written);
         Ok(report)
@@ -139,6 +139,9 @@ impl Run<'_> {
             walk.snapshots(due.iter().map(|due| &due.stored.manifest), &mut Lenient)?;
             purged.packs = walk.live().packs().collect();
         }
+        if !self.options.dry_run {
+            purge::note(self.repo, &ledger, &due)?;
+        }
         for due in due {
             if self.options.dry_run {
                 balance.freed += self.repo.storage().size(&due.stored.name)?;
@@ -146,7 +149,7 @@ impl Run<'_> {
                 continue;
             }
             let size = self.repo.storage().size(&due.stored.name)?;
-            if let Some(topic) = purge::purge(self.repo, &due)? {
+            if let Some(topic) = purge::purge(self.repo, self.index(), &due)? {
                 balance.freed += size;
                 purged.topics.insert(topic);
                 purged.manifests.insert(due.stored.name);

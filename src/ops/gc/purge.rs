@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::format::ledger::{Deletion, LedgerRecord, SnapshotState};
-use crate::repo::{LedgerView, Repository, StoredManifest, snapshot_topic};
+use crate::repo::{Index, LedgerView, PURGED_TOPIC, Repository, StoredManifest, snapshot_topic};
 use crate::storage::{ObjectKind, ObjectName};
+
+/// Paths and topics that are noted as removed on purpose.
+const NOTES_KEPT: usize = 2048;
 
 /// A snapshot that is to go.
 pub struct Due {
@@ -39,14 +42,14 @@ pub fn due(ledger: &LedgerView, manifests: &[StoredManifest], now_ns: i64, grace
 pub fn claimed(ledger: &LedgerView) -> BTreeSet<String> {
     let is_claimed = |record: &LedgerRecord| match record {
         LedgerRecord::Snapshot(state) => state.deleted.is_some_and(|deletion| deletion.is_claimed()),
-        LedgerRecord::Instance { .. } => false,
+        _ => false,
     };
     ledger.newest.iter().filter(|(_, revision)| is_claimed(&revision.record)).map(|(topic, _)| topic.clone()).collect()
 }
 
 /// Claims a snapshot in the ledger, so that it can no longer be undeleted or held, and deletes its manifest. `None` where
 /// somebody changed its state just now: it stays. Returns the ledger's topic otherwise.
-pub fn purge(repo: &Repository, due: &Due) -> Result<Option<String>> {
+pub fn purge(repo: &Repository, index: &Index, due: &Due) -> Result<Option<String>> {
     let Some(deletion) = due.state.deleted else { return Ok(None) };
     if !deletion.is_claimed() {
         let claim = Deletion { purge_after_ns: Deletion::CLAIMED_NS, ..deletion };
@@ -57,8 +60,33 @@ pub fn purge(repo: &Repository, due: &Due) -> Result<Option<String>> {
             Err(error) => return Err(error),
         }
     }
+    index.forget_object(&due.stored.name.path())?;
     delete(repo, &due.stored.name)?;
     Ok(Some(due.topic.clone()))
+}
+
+/// Notes, durably and before it is done, that manifests and topics are removed on purpose. Old notes make room.
+pub fn note(repo: &Repository, ledger: &LedgerView, due: &[Due]) -> Result<()> {
+    if due.is_empty() {
+        return Ok(());
+    }
+    let before = ledger.newest.get(PURGED_TOPIC);
+    let mut paths: Vec<String> = match before.map(|revision| &revision.record) {
+        Some(LedgerRecord::Purged(paths)) => paths.clone(),
+        _ => Vec::new(),
+    };
+    paths.extend(due.iter().flat_map(|due| [due.stored.name.path(), due.topic.clone()]));
+    paths.drain(..paths.len().saturating_sub(NOTES_KEPT));
+    repo.append_ledger(PURGED_TOPIC, before.map(|revision| revision.number), &LedgerRecord::Purged(paths))
+}
+
+/// Whether an object that is gone was removed on purpose, as far as the ledger's notes reach back.
+pub fn was_purged(ledger: &LedgerView, path: &str) -> bool {
+    let Some(LedgerRecord::Purged(paths)) = ledger.newest.get(PURGED_TOPIC).map(|revision| &revision.record) else {
+        return false;
+    };
+    let topic = path.strip_prefix("ledger/").and_then(|leaf| leaf.split('.').next());
+    paths.iter().any(|purged| purged == path || Some(purged.as_str()) == topic)
 }
 
 /// Deletes revisions that newer ones replaced, where the newest can be read. Returns their stored bytes.
@@ -74,7 +102,7 @@ pub fn delete_superseded(repo: &Repository, ledger: &LedgerView) -> Result<u64> 
 
 /// Deletes all that the ledger says about purged snapshots, the newest revision last: an older one would say that the
 /// snapshot is there. Returns the stored bytes.
-pub fn forget_topics(repo: &Repository, topics: &BTreeSet<String>) -> Result<u64> {
+pub fn forget_topics(repo: &Repository, index: &Index, topics: &BTreeSet<String>) -> Result<u64> {
     let mut revisions: BTreeMap<(String, u32), ObjectName> = BTreeMap::new();
     if topics.is_empty() {
         return Ok(0);
@@ -85,7 +113,12 @@ pub fn forget_topics(repo: &Repository, topics: &BTreeSet<String>) -> Result<u64
             revisions.insert((topic.to_string(), number), listed.name);
         }
     }
-    revisions.values().map(|name| delete(repo, name)).sum()
+    let mut freed = 0;
+    for name in revisions.values() {
+        index.forget_object(&name.path())?;
+        freed += delete(repo, name)?;
+    }
+    Ok(freed)
 }
 
 /// Deletes an object that may be gone already. Returns its stored bytes.

@@ -14,7 +14,8 @@ use super::attributes::Attributes;
 use super::execute::{Executor, Mode};
 use super::folders::{Folders, TOP};
 use super::journal::{Journal, Mark};
-use super::plan::{Inner, RestorePlan, TreeFolder, bytes_of, plan_in_place};
+use super::plan::{Inner, RestorePlan, bytes_of, plan_in_place};
+use super::planner::TreeFolder;
 use super::report::{RestoreReport, Tally};
 use super::sink::Spot;
 

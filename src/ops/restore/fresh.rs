@@ -12,9 +12,11 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::container::RelativePath;
 use crate::error::{Error, Result};
 use crate::format::tree::{Content, Entry, Metadata, Node};
 use crate::ops::Progress;
+use crate::ops::walk::Visited;
 use crate::repo::Reader;
 
 use super::attributes::Attributes;
@@ -24,7 +26,7 @@ use super::folders::{Folders, Named, TOP, open_folder};
 use super::report::{RestoreReport, Tally};
 use super::sink::{Spot, empty_folder, kind, names_in};
 use super::target::Target;
-use super::walk::{Visited, Walk, walk};
+use super::tree::{depth, entries};
 
 /// Names that are tried for the staging folder.
 const STAGING_NAMES: u32 = 1000;
@@ -230,7 +232,7 @@ fn fill(
     };
     progress.stage("restore", Some(bytes));
     let mut tree = NewTree {
-        walk: walk(reader, entry.clone()),
+        entries: entries(reader, entry.clone()),
         folders: &folders,
         attributes: &attributes,
         root_name: &target.name,
@@ -250,8 +252,8 @@ fn fill(
 }
 
 /// Walks the snapshot's tree, makes its folders on the way, and gives the work for all else.
-struct NewTree<'a> {
-    walk: Walk<'a>,
+struct NewTree<'a, I> {
+    entries: I,
     folders: &'a Folders,
     attributes: &'a Attributes<'a>,
     root_name: &'a [u8],
@@ -263,9 +265,10 @@ struct NewTree<'a> {
     report: RestoreReport,
 }
 
-impl NewTree<'_> {
+impl<I: Iterator<Item = Result<Visited>>> NewTree<'_, I> {
     fn next_work(&mut self) -> Result<Option<Work>> {
-        while let Some(Visited { depth, entry }) = self.walk.next_entry()? {
+        while let Some((path, entry)) = self.entries.next().transpose()? {
+            let depth = depth(&path);
             // What stands at depth n is in the folder of depth n − 1; the staging folder is the root, or holds it.
             self.path.truncate(depth.max(1));
             let Some(&folder) = self.path.last() else { return Ok(None) };
@@ -284,8 +287,7 @@ impl NewTree<'_> {
                     return Ok(Some(self.file(folder, name, metadata, content, link_group)));
                 }
                 Node::Unreadable { reason } => {
-                    let path = String::from_utf8_lossy(self.walk.path()).into_owned();
-                    self.attributes.tell_once(path.clone(), || missing(&path, &reason));
+                    self.attributes.tell_once(path.to_string(), || missing(&path, &reason));
                 }
                 node => {
                     self.report.others += 1;
@@ -318,6 +320,6 @@ impl NewTree<'_> {
 }
 
 /// What is told of an entry that the snapshot has not.
-pub(super) fn missing(path: &str, reason: &str) -> String {
+pub(super) fn missing(path: &RelativePath, reason: &str) -> String {
     format!("{path} is not in the snapshot: it could not be read when that was taken ({reason})")
 }

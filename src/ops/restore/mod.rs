@@ -1,6 +1,6 @@
 //! Restoring: a snapshot's entry back into files.
 //!
-//! - [`find`], [`walk`]: the tree that a snapshot holds
+//! - [`find`]: an entry of a snapshot, to be restored alone
 //! - [`restore_new`]: into a folder that is not there yet, or empty: made beside it, and renamed when it is whole
 //! - [`plan_in_place`], [`RestorePlan::apply`]: over what is there, writing only what differs
 //!
@@ -17,14 +17,15 @@ mod folders;
 mod fresh;
 mod journal;
 mod plan;
+mod planner;
 mod report;
 mod sink;
 mod target;
-mod walk;
+mod tree;
 
 pub use apply::restore_in_place;
 pub use fresh::restore_new;
 pub use journal::{Mark, incomplete_restore};
 pub use plan::{ChangeKind, PlannedChange, RestorePlan, plan_in_place};
 pub use report::RestoreReport;
-pub use walk::{Visited, Walk, find, walk};
+pub use tree::find;

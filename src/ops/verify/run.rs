@@ -7,9 +7,10 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::format::manifest::Manifest;
 use crate::id::{ChunkId, PackId};
+use crate::ops::gc::was_purged;
 use crate::ops::progress::Progress;
-use crate::ops::reach::Walk;
-use crate::repo::{OpenedIndex, Reader, Repository, StoredManifest, load_contents, pack_name};
+use crate::ops::reach::{Walk, settle_doubt};
+use crate::repo::{OpenedIndex, Reader, Repository, StoredManifest, load_contents, pack_name, pack_put_aside};
 use crate::storage::{Listed, ObjectKind};
 
 use super::affected::affected;
@@ -34,11 +35,12 @@ pub fn verify(repo: &Repository, options: VerifyOptions, progress: &dyn Progress
     let mut problems = Problems::default();
     progress.stage("checking manifests and records", None);
     let manifests = objects::check(repo, &mut problems)?.manifests;
+    missing_objects(repo, &opened, &mut problems)?;
     report.snapshots = manifests.len() as u64;
 
     // Packs are listed after manifests: what those need was stored before them.
     repo.take_in_new_packs(opened.reader.index())?;
-    let packs = check_footers(repo, &mut problems, progress)?;
+    let packs = check_footers(repo, &mut problems, &mut report, progress)?;
     report.packs = packs.len() as u64;
 
     progress.stage("checking what snapshots need", None);
@@ -49,14 +51,29 @@ pub fn verify(repo: &Repository, options: VerifyOptions, progress: &dyn Progress
     let is_whole = problems.faults() == 0;
     missing_packs(&opened, &mut problems, &mut report, is_whole);
     if is_whole && opened.damaged.is_empty() {
-        opened.reader.index().set_doubt(None)?;
-        opened.reader.index().flush()?;
+        settle_doubt(&opened.reader)?;
     }
 
     read_packs(repo, &opened.reader, options.read_data, &packs, &mut problems, &mut report, progress)?;
     report.errors = attributed(&opened.reader, &manifests, problems)?;
     report.ok = report.errors.is_empty();
     Ok(report)
+}
+
+/// Manifests and ledger records that this index has seen, that are gone, and that nobody removed on purpose.
+fn missing_objects(repo: &Repository, opened: &OpenedIndex, problems: &mut Problems) -> Result<()> {
+    if opened.missing_objects.is_empty() {
+        return Ok(());
+    }
+    let ledger = repo.ledger()?;
+    for path in &opened.missing_objects {
+        if was_purged(&ledger, path) {
+            opened.reader.index().forget_object(path)?;
+        } else {
+            problems.add(Error::damaged(path, "it is missing: it was there when the index last looked"), Vec::new());
+        }
+    }
+    Ok(())
 }
 
 /// A pack that is gone is an error where something is missing; else gc has removed it, from another machine perhaps.
@@ -71,8 +88,17 @@ fn missing_packs(opened: &OpenedIndex, problems: &mut Problems, report: &mut Ver
 }
 
 /// Reads header, footer and tail of every pack. Returns all packs with their stored lengths.
-fn check_footers(repo: &Repository, problems: &mut Problems, progress: &dyn Progress) -> Result<Vec<(PackId, u64)>> {
+fn check_footers(
+    repo: &Repository,
+    problems: &mut Problems,
+    report: &mut VerifyReport,
+    progress: &dyn Progress,
+) -> Result<Vec<(PackId, u64)>> {
     let listed = repo.storage().list(ObjectKind::Pack)?;
+    let aside = listed.iter().filter(|listed| pack_put_aside(&listed.name).is_some()).count();
+    if aside > 0 {
+        report.notices.push(format!("{aside} damaged packs were put aside by repair"));
+    }
     let named = |listed: Listed| Some((listed.name.leaf().parse::<PackId>().ok()?, listed.size));
     let mut packs: Vec<(PackId, u64)> = listed.into_iter().filter_map(named).collect();
     packs.sort_unstable();
