@@ -11,8 +11,7 @@ use snaphold::format::ledger::LedgerRecord;
 use snaphold::format::manifest::{Manifest, Outcome};
 use snaphold::format::pack::{Form, PackKind};
 use snaphold::format::tree::{Class, Content, Entry, Node};
-use snaphold::ops::restore::walk;
-use snaphold::repo::{ContentReader, Reader, Repository};
+use snaphold::repo::{ContentReader, Reader, Repository, read_directory};
 
 fn shown(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
@@ -109,13 +108,28 @@ fn snapshot(reader: &Reader, manifest: &Manifest) -> Result<String> {
     Ok(text)
 }
 
+/// The root and everything below it, each folder before what is in it.
+fn entries(reader: &Reader, root: &Entry) -> Result<Vec<(Vec<u8>, Entry)>> {
+    fn below(reader: &Reader, path: &[u8], entry: &Entry, entries: &mut Vec<(Vec<u8>, Entry)>) -> Result<()> {
+        entries.push((path.to_vec(), entry.clone()));
+        let Node::Directory { listing, .. } = &entry.node else { return Ok(()) };
+        for child in read_directory(reader, listing)?.entries {
+            let between: &[u8] = if path.is_empty() { b"" } else { b"/" };
+            below(reader, &[path, between, &child.name].concat(), &child, entries)?;
+        }
+        Ok(())
+    }
+    let mut entries = Vec::new();
+    below(reader, b"", root, &mut entries)?;
+    Ok(entries)
+}
+
 fn tree(reader: &Reader, root: &Entry) -> Result<String> {
     let mut text = String::new();
-    let mut walk = walk(reader, root.clone());
-    while let Some(visited) = walk.next_entry()? {
-        let path = shown(walk.path());
-        let metadata = &visited.entry.metadata;
-        let node = match &visited.entry.node {
+    for (path, entry) in entries(reader, root)? {
+        let path = shown(&path);
+        let metadata = &entry.metadata;
+        let node = match &entry.node {
             Node::File { content, class, link_group, stamp } => {
                 let class = match class {
                     Class::Page { page_size } => format!("pages of {page_size}"),
@@ -160,11 +174,10 @@ pub fn differences(reader: &Reader, root: &Entry, target: &Path) -> Result<Vec<S
     let is_root = rustix::process::geteuid().is_root();
     let mut wrong = Vec::new();
     let mut inodes = std::collections::BTreeMap::new();
-    let mut walk = walk(reader, root.clone());
-    while let Some(visited) = walk.next_entry()? {
-        let path = target.join(std::ffi::OsStr::from_bytes(walk.path()));
+    for (path, entry) in entries(reader, root)? {
+        let path = target.join(std::ffi::OsStr::from_bytes(&path));
         let mut differs = |what: &str| wrong.push(format!("{}: {what}", path.display()));
-        let node = &visited.entry.node;
+        let node = &entry.node;
         let Ok(stat) = fs::symlink_metadata(&path) else {
             let is_left_out = matches!(node, Node::Unreadable { .. })
                 || !is_root && matches!(node, Node::CharDevice { .. } | Node::BlockDevice { .. });
@@ -203,7 +216,7 @@ pub fn differences(reader: &Reader, root: &Entry, target: &Path) -> Result<Vec<S
         if !kind_fits {
             differs("its kind or target");
         }
-        let metadata = &visited.entry.metadata;
+        let metadata = &entry.metadata;
         // Without the right to give files away, set-uid is left out.
         let bits = if is_root { 0o7777 } else { 0o1777 };
         if !kind.is_symlink() && stat.mode() & bits != metadata.mode & bits {
