@@ -10,7 +10,7 @@ CACHE := $(HOME)/.cache/snaphold
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 # As long as FUZZ_SECONDS for each fuzz target.
 FUZZ_SECONDS ?= 60
-# Narrows `make test`, `make test-long` and `make bench`: make test ONLY=damage
+# Narrows test, test-long, fuzz, bench and acceptance: make test ONLY=damage
 ONLY ?=
 
 BINARY := target/release/snaphold
@@ -78,15 +78,17 @@ test-long: setup-test build ## The tests marked `#[ignore = "long: …"]`: crash
 
 .PHONY: fuzz
 fuzz: setup-test build ## Every fuzz target for FUZZ_SECONDS (60) each
+	@scripts/fuzz --self-test
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(ONLY)
 
 .PHONY: bench
 bench: build ## Each stage alone, and snapshot and restore whole
-	$(CARGO) bench $(ONLY)
+	$(CARGO) bench --bench '*' -- $(ONLY)
 
 .PHONY: acceptance
 acceptance: setup-test build ## What was promised, on real data: kernel trees, a PostgreSQL folder, real dumps; beside its peers
-	@scripts/acceptance $(BINARY)
+	tests/acceptance/run --self-test
+	tests/acceptance/run $(ONLY)
 
 .PHONY: clean
 clean: ## Removes the checkout's own output; the shared target folder stays (RocksDB is in it)

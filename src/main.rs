@@ -1,5 +1,11 @@
-//! The command line: arguments in, one line or a table out.
+//! The `snaphold` program: arguments in, one line, a table or an object out. What it does is in the library.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this program is for")]
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(cli::run())
+}

@@ -50,6 +50,19 @@ impl Default for StreamChunker {
     }
 }
 
+/// `mincdc` or `fastcdc`, each with the parameters that were measured for [`StreamChunker::default`].
+impl std::str::FromStr for StreamChunker {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "mincdc" => Ok(StreamChunker::default()),
+            "fastcdc" => Ok(StreamChunker::FastCdc { min: 4 * 1024, average: 16 * 1024, max: 64 * 1024 }),
+            _ => Err(format!("{name:?} is no chunker; there are mincdc and fastcdc")),
+        }
+    }
+}
+
 impl StreamChunker {
     /// Whether the parameters are within limits; otherwise one line that says what is wrong with them.
     pub fn validate(&self) -> Result<(), String> {

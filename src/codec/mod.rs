@@ -40,6 +40,20 @@ impl Effort {
     }
 }
 
+/// `fast`, `default` or `best`.
+impl std::str::FromStr for Effort {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "fast" => Ok(Effort::Fast),
+            "default" => Ok(Effort::Default),
+            "best" => Ok(Effort::Best),
+            _ => Err(format!("{name:?} is no effort; there are fast, default and best")),
+        }
+    }
+}
+
 /// What a codec could not do. Where it concerns stored bytes the caller adds the object's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

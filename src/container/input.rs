@@ -7,6 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::path::RelativePath;
 use crate::error::{Error, Result};
 
+/// A reader of any make.
+pub(super) type BoxRead = Box<dyn Read + Send>;
+
+/// The largest zstd window that is accepted, as a power of two: 128 MiB, what every decoder takes unless told otherwise.
+pub(super) const WINDOW_LOG_MAX: u32 = 27;
+
 /// The library's error inside `error`, or else: the file named `file_name` could not be read.
 pub fn read_error(file_name: &str, error: io::Error) -> Error {
     error.downcast::<Error>().unwrap_or_else(|error| Error::source(file_name, error))

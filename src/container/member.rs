@@ -1,7 +1,8 @@
-//! What is found in a container, one after the other.
+//! What is found in a file that was opened: one file, or members one after the other.
 
 use std::io::{self, Read};
 
+use super::form::Form;
 use super::input::carry;
 use super::path::RelativePath;
 use crate::error::Result;
@@ -54,6 +55,27 @@ pub struct Member {
     pub kind: MemberKind,
     /// Owner, mode, time, attributes.
     pub metadata: Metadata,
+}
+
+/// A file that was opened.
+pub struct Opened {
+    /// What it is.
+    pub form: Form,
+    /// What is in it.
+    pub body: Body,
+}
+
+/// What is in a file.
+pub enum Body {
+    /// Several members.
+    Members(Box<dyn Members>),
+    /// One file, decompressed.
+    Single {
+        /// Its name: the opened file's, without folders and without `.gz` or `.zst`.
+        name: String,
+        /// Its bytes. They have held together only when it has said 0; take an error out with [`super::read_error`].
+        reader: Box<dyn Read + Send>,
+    },
 }
 
 /// A container's members, in its own order.

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use zstd::stream::read::Decoder;
 
 use super::form::Neo4jFrame;
-use super::input::{Checked, Origin, carry, read_error, read_some, read_up_to};
+use super::input::{BoxRead, Checked, Origin, WINDOW_LOG_MAX, carry, read_error, read_some, read_up_to};
 use super::member::{Member, MemberKind, Members};
-use super::open::{BoxRead, WINDOW_LOG_MAX};
 use super::tar_read::TarReader;
 use crate::error::Result;
 use crate::limits;

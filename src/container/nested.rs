@@ -5,10 +5,10 @@ use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
 use super::form::Form;
-use super::input::{Origin, carry, read_head};
-use super::member::{Member, MemberKind, MemberReader, Members};
+use super::input::{BoxRead, Origin, carry, read_error, read_head};
+use super::member::{Body, Member, MemberKind, MemberReader, Members, Opened};
 use super::neo4j_read::Neo4jMembers;
-use super::open::{Body, BoxRead, Opened, Recognised, SNIFF_LEN, recognise};
+use super::sniff::{Recognised, SNIFF_LEN, recognise};
 use super::tar_read::TarReader;
 use crate::error::Result;
 
@@ -24,8 +24,8 @@ pub(super) fn look_inside(mut tar: TarReader<BoxRead>, form: Form, origin: &Arc<
         let path = member.path.clone();
         waiting.push_back(member);
         if is_dump {
-            head = read_head(&mut MemberReader(&mut tar), SNIFF_LEN)
-                .map_err(|error| super::input::read_error(&origin.label, error))?;
+            head =
+                read_head(&mut MemberReader(&mut tar), SNIFF_LEN).map_err(|error| read_error(&origin.label, error))?;
             if let Recognised::Neo4j(frame) = recognise(&head, "member.dump") {
                 let inner = Origin::within(origin, &path);
                 let dump = OnlyDump { head: Cursor::new(head), tar, origin: origin.clone() };

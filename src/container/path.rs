@@ -106,7 +106,7 @@ impl fmt::Display for RelativePath {
 }
 
 /// `bytes` as one line for people: control characters escaped, what is not UTF-8 replaced.
-pub(super) fn printable(bytes: &[u8]) -> String {
+pub fn printable(bytes: &[u8]) -> String {
     let mut line = String::new();
     for character in String::from_utf8_lossy(bytes).chars() {
         if character.is_control() {

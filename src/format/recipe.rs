@@ -3,7 +3,7 @@
 //! A node is itself a chunk. Its encoding keeps ids apart from lengths: where a few chunks of a file changed, the new
 //! node differs from the old one in just those ids, and is stored as a delta against it.
 
-use crate::id::{ChunkId, HASH_LEN};
+use crate::id::{CHUNK_ID_LEN, ChunkId};
 use crate::limits;
 
 use super::{Cursor, FormatError};
@@ -53,9 +53,9 @@ const KIND_RUN: u8 = 1;
 
 impl RecipeNode {
     /// The stored bytes: count; then for each child its kind (0 chunk, 1 run), the run's byte, its length; then the
-    /// ids of the chunk children. Integers are LEB128, ids 32 bytes each.
+    /// ids of the chunk children. Integers are LEB128, ids 20 bytes each.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.references.len() * (HASH_LEN + 4) + 4);
+        let mut bytes = Vec::with_capacity(self.references.len() * (CHUNK_ID_LEN + 4) + 4);
         put_varint(&mut bytes, self.references.len() as u64);
         for reference in &self.references {
             match reference {
@@ -87,7 +87,7 @@ impl RecipeNode {
         let mut references = Vec::with_capacity(count as usize);
         for _ in 0..count {
             references.push(match cursor.u8()? {
-                KIND_CHUNK => Reference::Chunk { id: ChunkId([0; HASH_LEN]), len: take_varint(&mut cursor)? },
+                KIND_CHUNK => Reference::Chunk { id: ChunkId([0; CHUNK_ID_LEN]), len: take_varint(&mut cursor)? },
                 KIND_RUN => Reference::Run { byte: cursor.u8()?, len: take_varint(&mut cursor)? },
                 kind => return Err(FormatError::damaged(format!("a recipe reference of kind {kind}"))),
             });
@@ -155,7 +155,8 @@ mod tests {
 
     fn reference() -> impl Strategy<Value = Reference> {
         prop_oneof![
-            (any::<[u8; 32]>(), 1u64..1 << 40).prop_map(|(id, len)| Reference::Chunk { id: ChunkId(id), len }),
+            (any::<[u8; CHUNK_ID_LEN]>(), 1u64..1 << 40)
+                .prop_map(|(id, len)| Reference::Chunk { id: ChunkId(id), len }),
             (any::<u8>(), 1u64..1 << 50).prop_map(|(byte, len)| Reference::Run { byte, len }),
         ]
     }
@@ -184,11 +185,11 @@ mod tests {
         let node = RecipeNode {
             references: vec![
                 Reference::Run { byte: 0, len: 300 },
-                Reference::Chunk { id: ChunkId([0xab; 32]), len: 16_384 },
+                Reference::Chunk { id: ChunkId([0xab; CHUNK_ID_LEN]), len: 16_384 },
             ],
         };
         let mut expected = vec![2, 1, 0, 0xac, 0x02, 0, 0x80, 0x80, 0x01];
-        expected.extend([0xab; 32]);
+        expected.extend([0xab; CHUNK_ID_LEN]);
         assert_eq!(node.encode(), expected);
     }
 

@@ -100,3 +100,19 @@ impl Repository {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Computed from docs/FORMAT.md by an independent program.
+    #[test]
+    fn the_bytes_of_a_decision_are_frozen() {
+        let packs = encode(&Stored::Packs(vec![PackId([1; 32]), PackId([2; 32])]));
+        assert_eq!(packs, [vec![0, 2], vec![1; 32], vec![2; 32]].concat());
+        let waits = encode(&Stored::Waits(vec!["ab".into(), "cd".into()]));
+        assert_eq!(waits, [&[1, 2, 2][..], b"ab", &[2], b"cd"].concat());
+        assert!(matches!(decode(&packs), Ok(Stored::Packs(packs)) if packs == [PackId([1; 32]), PackId([2; 32])]));
+        assert!(matches!(decode(&waits), Ok(Stored::Waits(names)) if names == ["ab", "cd"]));
+    }
+}

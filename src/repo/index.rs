@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::format::pack::{Footer, Form, PackKind};
 use crate::format::{decode, encode};
-use crate::id::{ChunkId, HASH_LEN, PackId, RepoId};
+use crate::id::{CHUNK_ID_LEN, ChunkId, HASH_LEN, PackId, RepoId};
 
 /// Changed whenever the keys or values are: an index of another version is made anew.
 const VERSION: u32 = 2;
@@ -320,7 +320,7 @@ impl Index {
 
     /// The places of a chunk that are not its first, in packs that are known; full ones first.
     fn others(&self, id: &ChunkId) -> Result<Vec<Slot>> {
-        let prefix = key(b'x', id.as_bytes());
+        let prefix = key_of(b'x', id);
         let mut others = Vec::new();
         for item in self.db.iterator(IteratorMode::From(&prefix, Direction::Forward)) {
             let (key, value) = item.map_err(failed)?;
@@ -424,23 +424,25 @@ fn storage_error(action: &'static str, dir: &Path, error: std::io::Error) -> Err
     Error::Storage { action, object: format!("index at {}", dir.display()), error }
 }
 
-fn chunk_key(id: &ChunkId) -> [u8; 33] {
-    key(b'c', id.as_bytes())
+fn chunk_key(id: &ChunkId) -> [u8; CHUNK_ID_LEN + 1] {
+    key_of(b'c', id)
 }
 
-fn pack_key(id: &PackId) -> [u8; 33] {
-    key(b'p', id.as_bytes())
+fn other_key(id: &ChunkId, pack: u32) -> [u8; CHUNK_ID_LEN + 5] {
+    let mut key = [0; CHUNK_ID_LEN + 5];
+    key[..=CHUNK_ID_LEN].copy_from_slice(&key_of(b'x', id));
+    key[CHUNK_ID_LEN + 1..].copy_from_slice(&pack.to_be_bytes());
+    key
 }
 
-fn other_key(id: &ChunkId, pack: u32) -> [u8; 37] {
-    let mut bytes = [0; 37];
-    bytes[..33].copy_from_slice(&key(b'x', id.as_bytes()));
-    bytes[33..].copy_from_slice(&pack.to_be_bytes());
-    bytes
+fn key_of(prefix: u8, id: &ChunkId) -> [u8; CHUNK_ID_LEN + 1] {
+    let mut key = [prefix; CHUNK_ID_LEN + 1];
+    key[1..].copy_from_slice(id.as_bytes());
+    key
 }
 
-fn key(prefix: u8, id: &[u8; 32]) -> [u8; 33] {
-    let mut key = [prefix; 33];
-    key[1..].copy_from_slice(id);
+fn pack_key(id: &PackId) -> [u8; HASH_LEN + 1] {
+    let mut key = [b'p'; HASH_LEN + 1];
+    key[1..].copy_from_slice(id.as_bytes());
     key
 }

@@ -169,3 +169,29 @@ impl Repository {
         Ok(Some(FoundWriter { name, record, alive }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Computed from docs/FORMAT.md by an independent program.
+    #[test]
+    fn the_bytes_of_a_registration_are_frozen() {
+        let process = ProcessIdentity { host: "h".into(), boot: "b".into(), pid: 4711, started: 1 << 33 };
+        let id = SnapshotId([1, 2, 3, 4, 5, 6, 7, 8]);
+        let began_at_ns = 1_700_000_000_123_456_789;
+        let record = |work| WriterRecord { process: process.clone(), began_at_ns, work };
+        let start = "01680162fb6712fd0000000002000000fd2a9a0b7bfc392f2f";
+        let snapshot = record(Work::Snapshot { id, instance: "shop".into(), kind: SnapshotType::Load });
+        let exclusive = record(Work::Exclusive("gc".into()));
+        for (record, rest) in [(snapshot, "0001020304050607080473686f7002"), (exclusive, "01026763")] {
+            let bytes = encode(&record);
+            assert_eq!(hex(&bytes), format!("{start}{rest}"));
+            assert_eq!(decode::<WriterRecord>(&bytes).unwrap(), record);
+        }
+    }
+}

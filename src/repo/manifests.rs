@@ -75,13 +75,21 @@ impl Repository {
         Ok(manifest)
     }
 
-    /// Puts a manifest: from now on the snapshot is there. All that it refers to must be durable. Returns its name and
-    /// stored length.
-    pub fn commit(&self, manifest: &Manifest) -> Result<(ObjectName, u64)> {
-        let bytes = object::seal(&self.keys, ObjectTag::Manifest, "", self.salt(), &encode(manifest))
-            .map_err(|error| error.of("the manifest"))?;
+    /// Puts a manifest: from now on the snapshot is there. All that it refers to must be durable. Returns its name.
+    pub fn commit(&self, manifest: &Manifest) -> Result<ObjectName> {
+        let bytes = self.seal_manifest(manifest)?;
         let name = names::manifest(&bytes);
-        self.storage.put_if_absent(&name, &bytes)?;
-        Ok((name, bytes.len() as u64))
+        self.storage().put_if_absent(&name, &bytes)?;
+        Ok(name)
+    }
+
+    /// The stored length of a manifest, to within the few bytes by which the length itself may change it.
+    pub fn manifest_len(&self, manifest: &Manifest) -> Result<u64> {
+        Ok(self.seal_manifest(manifest)?.len() as u64)
+    }
+
+    fn seal_manifest(&self, manifest: &Manifest) -> Result<Vec<u8>> {
+        object::seal(self.keys(), ObjectTag::Manifest, "", self.salt(), &encode(manifest))
+            .map_err(|error| error.of("the manifest"))
     }
 }

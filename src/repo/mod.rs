@@ -4,6 +4,7 @@
 //! at any point leaves a valid repository and perhaps garbage, which the next gc removes.
 
 mod condemned;
+mod fetch;
 mod index;
 mod keyring;
 mod lease;
@@ -12,6 +13,8 @@ mod manifests;
 mod names;
 mod reader;
 mod recipes;
+mod slots;
+mod stream;
 mod writer;
 
 use std::collections::{HashMap, HashSet};
@@ -30,6 +33,7 @@ use crate::id::{PackId, RepoId};
 use crate::storage::{ObjectKind, ObjectName, PutOutcome, Storage};
 
 pub use condemned::Condemned;
+pub use fetch::{Fetched, fetch_chunks, fetch_node, fetch_nodes};
 pub use index::{Found, Index, PackInfo, Slot};
 pub use keyring::{KeySlotView, KeyringView};
 pub use lease::{FoundWriter, Lease, Work, WriterRecord};
@@ -43,6 +47,7 @@ pub use reader::{PackContents, Payload, Place, Reader, absent, load_contents};
 pub use recipes::{
     ContentReader, Extent, NodeCutter, Recipe, RecipeBuilder, directory_bytes, read_directory, read_node,
 };
+pub use stream::{ContentStream, Piece, read_ahead};
 pub use writer::{Base, ChunkWriter, Lane, Stored, Worker};
 
 /// Page-class chunks are at least this long, bytes: docs/DESIGN.md has the measurement.
@@ -167,7 +172,7 @@ impl Repository {
         secret: impl FnOnce() -> Result<Secret>,
     ) -> Result<Self> {
         let stored = Self::stored_config(&*storage)?;
-        let master = keyring::unlock(&*storage, &stored.config, secret)?;
+        let master = slots::unlock(&*storage, &stored.config, secret)?;
         let keys = Arc::new(RepoKeys::derive(&master, stored.config.repo, stored.config.encryption));
         if !keys.config_mac_is(&stored.authenticated, &stored.mac) {
             return Err(Error::damaged("config", "it was not written by who holds the key"));
@@ -270,13 +275,11 @@ impl Repository {
         for path in present.keys().filter(|path| !remembered.contains(*path)) {
             index.remember(path)?;
         }
-        let newest: HashMap<&str, u32> = present.values().filter_map(ledger_topic).fold(
-            HashMap::new(),
-            |mut newest, (topic, number)| {
+        let newest: HashMap<&str, u32> =
+            present.values().filter_map(ledger_topic).fold(HashMap::new(), |mut newest, (topic, number)| {
                 newest.entry(topic).and_modify(|known: &mut u32| *known = number.max(*known)).or_insert(number);
                 newest
-            },
-        );
+            });
         let mut missing = Vec::new();
         for path in remembered.into_iter().filter(|path| !present.contains_key(path)) {
             let name = path.strip_prefix("ledger/").and_then(|leaf| ObjectName::new(ObjectKind::Ledger, leaf));

@@ -10,9 +10,7 @@ use crate::codec::{Decompressor, DeltaDecoder};
 use crate::crypto::RepoKeys;
 use crate::error::{Error, Result};
 use crate::format::FormatError;
-use crate::format::pack::{
-    BLOCK_HEADER_LEN, Footer, FooterPlace, Form, HEADER_LEN, PackKind, PackOpener, TAIL_LEN,
-};
+use crate::format::pack::{BLOCK_HEADER_LEN, Footer, FooterPlace, Form, HEADER_LEN, PackKind, PackOpener, TAIL_LEN};
 use crate::id::{ChunkId, PackId};
 use crate::limits;
 use crate::storage::{ObjectKind, ObjectName, Storage};
@@ -281,6 +279,11 @@ impl Reader {
         Ok(plain)
     }
 
+    /// The id that a chunk of these bytes has.
+    pub fn chunk_id(&self, plain: &[u8]) -> ChunkId {
+        self.keys.chunk_id(plain)
+    }
+
     /// Checks that `plain`, read from pack number `pack`, is the chunk `id`.
     pub fn check(&self, id: &ChunkId, pack: u32, plain: &[u8]) -> Result<()> {
         if self.keys.chunk_id(plain) == *id {
@@ -301,7 +304,10 @@ impl Reader {
 
 /// A chunk that should be in the repository and is in no pack that can be read.
 pub fn absent(id: &ChunkId) -> Error {
-    Error::damaged(format!("chunk {id}"), "no readable pack holds it; `snaphold verify` names what is damaged or missing")
+    Error::damaged(
+        format!("chunk {id}"),
+        "no readable pack holds it; `snaphold verify` names what is damaged or missing",
+    )
 }
 
 /// Reads a pack's footer. `size` is the pack's stored length.
@@ -363,4 +369,3 @@ pub(super) fn stored_packs(storage: &dyn Storage) -> Result<Vec<(PackId, u64)>> 
         .filter(|(id, _)| seen.insert(*id))
         .collect())
 }
-

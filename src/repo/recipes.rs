@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 
+use crate::codec::DeltaEncoder;
 use crate::error::{Error, Result};
 use crate::format::recipe::{RecipeNode, Reference};
 use crate::format::tree::{Content, Directory};
@@ -146,7 +147,8 @@ impl<'r> Recipe<'r> {
     }
 }
 
-fn check_node(id: &ChunkId, node: &RecipeNode, len: u64, depth: u8) -> Result<()> {
+/// Holds a node against the reference that names it.
+pub(super) fn check_node(id: &ChunkId, node: &RecipeNode, len: u64, depth: u8) -> Result<()> {
     if node.len() != len || depth > limits::RECIPE_DEPTH_MAX {
         return Err(Error::damaged(format!("recipe node {id}"), "its length or depth is not the one that names it"));
     }
@@ -341,7 +343,7 @@ impl<'a> RecipeBuilder<'a> {
             None => None,
         };
         let base = base.as_ref().map(|(id, bytes)| Base { id: *id, bytes });
-        self.writer.store(worker, Lane::Meta, id, bytes, base)?;
+        self.writer.store(worker, &mut DeltaEncoder::default(), Lane::Meta, id, bytes, base)?;
         Ok(id)
     }
 

@@ -45,6 +45,15 @@ pub enum Lane {
 impl Lane {
     const ALL: [Lane; 3] = [Lane::Data, Lane::Delta, Lane::Meta];
 
+    /// The longest delta that is still clearly smaller than the chunk itself. Recipe nodes are mostly ids, which do not
+    /// compress, so for them it is nearly the whole length; data does, to about half.
+    fn delta_limit(self, plain_len: usize) -> usize {
+        match self {
+            Lane::Data | Lane::Delta => plain_len / 2,
+            Lane::Meta => plain_len - plain_len / 8,
+        }
+    }
+
     fn pack_kind(self) -> PackKind {
         match self {
             Lane::Data | Lane::Delta => PackKind::Data,
@@ -118,7 +127,6 @@ struct LaneBuffer {
 /// One thread's blocks in the making, and the contexts that it uses again and again.
 pub struct Worker {
     compressor: Compressor,
-    deltas: DeltaEncoder,
     checker: DeltaDecoder,
     scratch: Vec<u8>,
     lanes: [LaneBuffer; 3],
@@ -129,7 +137,6 @@ impl Worker {
         let lane = || LaneBuffer { payload: Vec::new(), chunks: Vec::new() };
         Ok(Self {
             compressor: Compressor::new(effort).map_err(|error| Error::Failed(error.to_string()))?,
-            deltas: DeltaEncoder::default(),
             checker: DeltaDecoder::default(),
             scratch: Vec::new(),
             lanes: [lane(), lane(), lane()],
@@ -274,13 +281,14 @@ impl ChunkWriter {
 
     /// Stores a chunk that is not known, as a delta against `base` where that is known and the delta clearly smaller.
     /// Does nothing where another thread has just claimed it.
-    pub fn store(
+    pub fn store<'b>(
         &self,
         worker: &mut Worker,
+        deltas: &mut DeltaEncoder<'b>,
         lane: Lane,
         id: ChunkId,
         plain: &[u8],
-        base: Option<Base<'_>>,
+        base: Option<Base<'b>>,
     ) -> Result<()> {
         if !self.shared.claims.claim(&id) {
             return Ok(());
@@ -295,7 +303,7 @@ impl ChunkWriter {
             _ => None,
         };
         if let Some(base) = base
-            && let Some(delta) = checked_delta(worker, base.bytes, plain)
+            && let Some(delta) = checked_delta(worker, deltas, base.bytes, plain, lane.delta_limit(plain.len()))
         {
             counters.chunks_delta.fetch_add(1, Ordering::Relaxed);
             let entry = ChunkEntry {
@@ -421,9 +429,15 @@ impl Drop for ChunkWriter {
     }
 }
 
-/// The delta of `plain` against `base` where it is at most half as long, applied once to see that it gives `plain`.
-fn checked_delta(worker: &mut Worker, base: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
-    let delta = worker.deltas.encode(base, plain, plain.len() / 2)?.to_vec();
+/// The delta of `plain` against `base` where it is at most `limit` bytes long, applied once to see that it gives `plain`.
+fn checked_delta<'b>(
+    worker: &mut Worker,
+    deltas: &mut DeltaEncoder<'b>,
+    base: &'b [u8],
+    plain: &[u8],
+    limit: usize,
+) -> Option<Vec<u8>> {
+    let delta = deltas.encode(base, plain, limit)?.to_vec();
     worker.scratch.clear();
     worker.checker.decode_into(base, &delta, plain.len(), &mut worker.scratch).ok()?;
     (worker.scratch == plain).then_some(delta)

@@ -13,21 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::files::{FileSystem, Found, FoundKind};
 use super::seeded::Seeded;
+pub use disk::Dropped;
 use disk::{Disk, FolderNode, Node, Stored, torn};
-
-/// Which synchronisations are taken away, for negative controls.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Dropped {
-    /// None.
-    #[default]
-    Nothing,
-    /// Those of files.
-    Files,
-    /// Those of all folders.
-    Folders,
-    /// Those of one folder.
-    Folder(PathBuf),
-}
 
 /// The simulated file system. Clones are the same disk; [`SimulatedFiles::crash`] makes another one.
 #[derive(Debug, Clone)]

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use crate::chunk::{StreamChunker, page_chunk_len, repeated_byte};
-use crate::error::{Error, Result};
+use crate::codec::DeltaEncoder;
+use crate::container::read_error;
+use crate::error::Result;
 use crate::format::recipe::Reference;
 use crate::format::tree::{Class, Content};
 use crate::id::ChunkId;
@@ -106,11 +108,11 @@ impl<'a> ContentWriter<'a> {
         }
         let recipe = base.and_then(|base| Recipe::new(self.reader, base));
         let chunk_len = self.chunk_len(class);
-        let cutter = chunk_len.map_or(NodeCutter::Content, |len| NodeCutter::Span { chunk_len: len as u64 });
         let mut aligner =
             if chunk_len.is_some() { Aligner::of_pages(recipe.as_ref()) } else { Aligner::of_stream(recipe.as_ref()) };
         self.writer.with_worker(|worker| {
-            let mut builder = RecipeBuilder::new(self.writer, self.reader, cutter, recipe.as_ref(), self.trust_base);
+            let mut builder =
+                RecipeBuilder::new(self.writer, self.reader, node_cutter(chunk_len), recipe.as_ref(), self.trust_base);
             let mut at = 0;
             while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
                 let batch = rest.get(..STREAM_BATCH).unwrap_or(rest);
@@ -176,15 +178,20 @@ impl<'a> ContentWriter<'a> {
             .collect();
         let ids: Vec<ChunkId> = unsure.iter().map(|(_, id)| *id).collect();
         let known = self.writer.is_known(&ids)?;
-        for ((at, id), _) in unsure.into_iter().zip(known).filter(|(_, known)| !known) {
-            let (Some(cut), Some(aligned)) = (cuts.get(at), aligned.get(at)) else { continue };
-            let plain = data.get(cut.clone()).unwrap_or_default();
-            let base = match aligned.base {
-                Some(base) => self.reader.base(&base)?,
-                None => None,
-            };
+        let new: Vec<(usize, ChunkId)> =
+            unsure.into_iter().zip(known).filter_map(|(chunk, known)| (!known).then_some(chunk)).collect();
+        let bases = new
+            .iter()
+            .map(|(at, _)| match aligned.get(*at).and_then(|aligned| aligned.base) {
+                Some(base) => self.reader.base(&base),
+                None => Ok(None),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let mut deltas = DeltaEncoder::default();
+        for ((at, id), base) in new.into_iter().zip(&bases) {
+            let plain = cuts.get(at).and_then(|cut| data.get(cut.clone())).unwrap_or_default();
             let base = base.as_ref().map(|(id, bytes)| Base { id: *id, bytes });
-            self.writer.store(worker, lane, id, plain, base)?;
+            self.writer.store(worker, &mut deltas, lane, id, plain, base)?;
         }
         Ok(aligned.iter().map(|aligned| aligned.reference).collect())
     }
@@ -194,9 +201,9 @@ impl<'a> ContentWriter<'a> {
         let chunk_len = page_chunk_len(page_size, self.page_target);
         let recipe = base.and_then(|base| Recipe::new(self.reader, base));
         let recipe = recipe.as_ref();
-        let cutter = NodeCutter::Span { chunk_len: chunk_len as u64 };
         let segment = (SEGMENT / chunk_len).max(1) * chunk_len;
-        let mut builder = RecipeBuilder::new(self.writer, self.reader, cutter, recipe, self.trust_base);
+        let mut builder =
+            RecipeBuilder::new(self.writer, self.reader, node_cutter(Some(chunk_len)), recipe, self.trust_base);
         let mut at = 0u64;
         while at < len {
             let end = at.saturating_add((segment * SEGMENTS_AT_ONCE) as u64).min(len);
@@ -244,20 +251,26 @@ impl<'a> ContentWriter<'a> {
         self.writer.with_worker(|worker| self.store(worker, Lane::Data, &data, &cuts, &aligned)).map(Some)
     }
 
-    /// Stores a stream of any length: while one batch is hashed and stored, the next one is read and cut.
-    pub fn stream(&self, input: &mut (dyn Read + Send), name: &str, base: Option<&Content>) -> Result<Content> {
+    /// Stores what comes out of `input`, however long it is: while one batch is hashed and stored, the next one is read
+    /// and cut. `name` stands in errors.
+    pub fn stream(
+        &self,
+        input: &mut (dyn Read + Send),
+        name: &str,
+        class: Class,
+        base: Option<&Content>,
+    ) -> Result<Content> {
         let recipe = base.and_then(|base| Recipe::new(self.reader, base));
         let recipe = recipe.as_ref();
-        let mut builder = RecipeBuilder::new(self.writer, self.reader, NodeCutter::Content, recipe, self.trust_base);
-        let mut aligner = Aligner::of_stream(recipe);
-        let mut source = StreamSource { input, name, carry: Vec::new(), ended: false };
+        let chunk_len = self.chunk_len(class);
+        let mut aligner = if chunk_len.is_some() { Aligner::of_pages(recipe) } else { Aligner::of_stream(recipe) };
+        let mut builder = RecipeBuilder::new(self.writer, self.reader, node_cutter(chunk_len), recipe, self.trust_base);
+        let mut source = StreamSource { input, name, chunk_len, carry: Vec::new(), ended: false };
         let mut batch = source.next(self)?;
         let mut offset = 0u64;
         while let Some(present) = batch {
-            let (next, stored) = rayon::join(
-                || source.next(self),
-                || self.stream_batch(&present, offset, &mut aligner, &mut builder),
-            );
+            let (next, stored) =
+                rayon::join(|| source.next(self), || self.stream_batch(&present, offset, &mut aligner, &mut builder));
             stored?;
             offset += present.cuts.last().map_or(0, |cut| cut.end) as u64;
             batch = next?;
@@ -289,6 +302,10 @@ impl<'a> ContentWriter<'a> {
     }
 }
 
+fn node_cutter(chunk_len: Option<usize>) -> NodeCutter {
+    chunk_len.map_or(NodeCutter::Content, |len| NodeCutter::Span { chunk_len: len as u64 })
+}
+
 fn cut_pages(data: &[u8], chunk_len: usize) -> Vec<Range<usize>> {
     (0..data.len()).step_by(chunk_len).map(|start| start..(start + chunk_len).min(data.len())).collect()
 }
@@ -301,6 +318,8 @@ struct StreamBatch {
 struct StreamSource<'i> {
     input: &'i mut (dyn Read + Send),
     name: &'i str,
+    /// For pages: the length of a chunk.
+    chunk_len: Option<usize>,
     /// What was read and could not be cut without what follows it.
     carry: Vec<u8>,
     ended: bool,
@@ -316,14 +335,16 @@ impl StreamSource<'_> {
         let before = data.len();
         while !self.ended && data.len() < before + STREAM_BATCH {
             let wanted = (before + STREAM_BATCH - data.len()) as u64;
-            let read = (&mut *self.input)
-                .take(wanted)
-                .read_to_end(&mut data)
-                .map_err(|error| Error::source(self.name, error))?;
+            let read =
+                (&mut *self.input).take(wanted).read_to_end(&mut data).map_err(|error| read_error(self.name, error))?;
             self.ended = (read as u64) < wanted;
         }
         contents.count(data.len() - before);
-        let cuts = contents.cut_stream(&data, self.ended);
+        let cuts = match self.chunk_len {
+            Some(len) if self.ended => cut_pages(&data, len),
+            Some(len) => cut_pages(data.get(..data.len() / len * len).unwrap_or_default(), len),
+            None => contents.cut_stream(&data, self.ended),
+        };
         let end = cuts.last().map_or(0, |cut| cut.end);
         self.carry = data.split_off(end);
         Ok(Some(StreamBatch { data, cuts }))

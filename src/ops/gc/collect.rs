@@ -124,8 +124,15 @@ impl Run<'_> {
     fn purge(&self, others: &[String], balance: &mut Balance) -> Result<Purged> {
         let ledger = self.repo.ledger()?;
         let view = self.repo.manifests()?;
-        let due = purge::due(&ledger, &view.manifests, self.repo.now_ns());
+        let due = purge::due(&ledger, &view.manifests, self.repo.now_ns(), self.options.grace_ns);
         let mut purged = Purged::default();
+        if self.options.dry_run && self.options.grace_ns == Some(0) {
+            let would_go = |stored: &&StoredManifest| self.options.would_expire.contains(&stored.manifest.id);
+            for stored in view.manifests.iter().filter(would_go) {
+                balance.freed += self.repo.storage().size(&stored.name)?;
+                purged.manifests.insert(stored.name.clone());
+            }
+        }
         if !others.is_empty() && !due.is_empty() {
             self.repo.take_in_new_packs(self.index())?;
             let mut walk = Walk::new(&self.reader);

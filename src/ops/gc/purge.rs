@@ -20,14 +20,18 @@ pub struct Due {
 }
 
 /// The snapshots that were deleted, whose grace time is over, and that no hold keeps. Where the ledger cannot be read,
-/// a snapshot counts as not deleted.
-pub fn due(ledger: &LedgerView, manifests: &[StoredManifest], now_ns: i64) -> Vec<Due> {
+/// a snapshot counts as not deleted. With `grace_ns` the grace time is at most that.
+pub fn due(ledger: &LedgerView, manifests: &[StoredManifest], now_ns: i64, grace_ns: Option<i64>) -> Vec<Due> {
+    let is_over = |deletion: Deletion| {
+        let asked = grace_ns.map_or(i64::MAX, |grace| deletion.at_ns.saturating_add(grace));
+        deletion.purge_after_ns.min(asked) <= now_ns
+    };
     let due = manifests.iter().filter_map(|stored| {
         let topic = snapshot_topic(&stored.manifest.id);
         let revision = ledger.newest.get(&topic)?;
         let LedgerRecord::Snapshot(state) = &revision.record else { return None };
         let over = state.snapshot == stored.manifest.id
-            && state.deleted.is_some_and(|deletion| deletion.purge_after_ns <= now_ns)
+            && state.deleted.is_some_and(is_over)
             && state.hold_until_ns.is_none_or(|until| until <= now_ns);
         over.then(|| Due { stored: stored.clone(), topic, revision: revision.number, state: state.clone() })
     });

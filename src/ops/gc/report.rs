@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::id::SnapshotId;
 
 /// How garbage is collected.
 #[derive(Clone)]
@@ -16,6 +17,11 @@ pub struct GcOptions<'a> {
     pub dead_share: f64,
     /// Packs of a kind that are under a quarter of the usual length are merged when there are more than this. Default: 64.
     pub small_packs: usize,
+    /// Deleted snapshots go when this long has passed since their deletion, nanoseconds, though they were promised
+    /// longer; `None`: as was promised.
+    pub grace_ns: Option<i64>,
+    /// Counted as deleted just now: what the caller would delete if this were no dry run.
+    pub would_expire: &'a [SnapshotId],
     /// Snapshots that the caller has just deleted because their retention ended, for the report.
     pub snapshots_expired: u64,
     /// Removes what interrupted writers left outside of the objects; returns how many files. Called where nobody writes.
@@ -29,6 +35,8 @@ impl Default for GcOptions<'_> {
             full: false,
             dead_share: 0.03,
             small_packs: 64,
+            grace_ns: None,
+            would_expire: &[],
             snapshots_expired: 0,
             sweep_temporaries: None,
         }

@@ -36,7 +36,8 @@ pub fn check(repo: &Repository, problems: &mut Problems) -> Result<ManifestsView
 
 /// Checks one copy of the config against the one that the repository was opened with.
 pub fn check_config(repo: &Repository, name: &ObjectName) -> Result<()> {
-    let stored = StoredConfig::decode(&present(repo, name)?).map_err(|error| error.of(name))?;
+    // The repository was opened with the other copy: one that seems to be newer is a damaged one.
+    let stored = StoredConfig::decode(&present(repo, name)?).map_err(|error| Error::damaged(name, error))?;
     if !repo.keys().config_mac_is(&stored.authenticated, &stored.mac) {
         return Err(Error::damaged(name, "it was not written by who holds the key"));
     }

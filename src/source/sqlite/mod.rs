@@ -6,14 +6,18 @@
 //! are private and may be read as files.
 
 mod backup;
+mod capture;
 mod describe;
 mod dump;
 mod literal;
+mod load;
 mod open;
 mod real;
 mod restore;
 
 pub use backup::{Backup, backup};
+pub use capture::capture;
 pub use describe::{Table, TableKind, describe};
 pub use dump::{Dump, dump_sql};
+pub use load::make_database;
 pub use restore::restore_file;

@@ -6,8 +6,21 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Dropped;
 use crate::storage::seeded::Seeded;
+
+/// Which synchronisations are taken away, for negative controls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Dropped {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those of files.
+    Files,
+    /// Those of all folders.
+    Folders,
+    /// Those of one folder.
+    Folder(PathBuf),
+}
 
 /// A file or folder, by number.
 pub(super) type Node = u64;

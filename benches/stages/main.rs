@@ -1,0 +1,21 @@
+//! Each stage alone: `make bench ONLY=stages` runs these, `cargo bench --bench stages -- read` one of them.
+//!
+//! docs/BENCHMARKS.md has what they gave.
+
+#[path = "../common/data.rs"]
+mod data;
+#[path = "../common/notes.rs"]
+mod notes;
+#[path = "../common/surroundings.rs"]
+mod surroundings;
+
+mod codecs;
+mod cut;
+mod lookup;
+mod packs;
+mod read;
+
+fn main() {
+    divan::main();
+    notes::print();
+}

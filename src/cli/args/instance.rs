@@ -1,0 +1,77 @@
+//! `snaphold instance`.
+
+use clap::{Args, Subcommand};
+
+use super::values::duration;
+
+#[derive(Debug, Subcommand)]
+pub enum InstanceCommand {
+    /// Define an instance
+    ///
+    /// Without a source it lives in the repository alone: `snaphold load` brings data in.
+    #[command(after_help = "Examples:
+  snaphold instance add shop --source sqlite:/srv/shop.db --retain 90d
+  snaphold instance add pages --source files:/srv/www --plan auradb-enterprise
+  snaphold instance add graph")]
+    Add {
+        /// Its name: letters, digits, '.', '_' and '-'
+        name: String,
+        /// Where its data is: files:/path/of/a/folder or sqlite:/path/of/a/database
+        #[arg(long, value_name = "URL")]
+        source: Option<String>,
+        #[command(flatten)]
+        options: InstanceOptions,
+    },
+    /// List the instances
+    List,
+    /// Show one instance
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Change an instance; its snapshots stay as they are
+    #[command(after_help = "Examples:
+  snaphold instance edit shop --retain 14d
+  snaphold instance edit shop --no-retain --description ''
+  snaphold instance edit shop --no-source")]
+    Edit {
+        /// Its name
+        name: String,
+        /// Where its data is
+        #[arg(long, value_name = "URL")]
+        source: Option<String>,
+        /// It has no source any more
+        #[arg(long, conflicts_with = "source")]
+        no_source: bool,
+        #[command(flatten)]
+        options: InstanceOptions,
+        /// The plan's retention counts again
+        #[arg(long, conflicts_with = "retain")]
+        no_retain: bool,
+        /// Files whose size, times and inode are as before are not read again
+        #[arg(long, conflicts_with = "always_read")]
+        no_always_read: bool,
+    },
+    /// Remove an instance's definition; its snapshots stay until they are deleted
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+/// What both `add` and `edit` say.
+#[derive(Debug, Args)]
+pub struct InstanceOptions {
+    /// Its plan, which `snaphold plan list` shows
+    #[arg(long, value_name = "PLAN")]
+    pub plan: Option<String>,
+    /// How long its snapshots are kept, such as 30d or 12h
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub retain: Option<i64>,
+    /// What it is, in your words
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    /// Read every file each time, though its size, times and inode are as before
+    #[arg(long)]
+    pub always_read: bool,
+}

@@ -1,0 +1,193 @@
+//! `snaphold snapshot ls`, `snaphold snapshot diff` and `snaphold stats`.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use serde::Serialize;
+use snaphold::error::Result;
+use snaphold::ops::diff::{Aspect, Change, DiffSummary, What};
+use snaphold::ops::ls::Listed;
+use snaphold::service::Stats;
+
+use crate::cli::args::StatsArgs;
+use crate::cli::context::Context;
+use crate::cli::output::Report;
+use crate::cli::table::{Side, Table, count, fields, size, time};
+
+#[derive(Serialize)]
+struct Listing {
+    entries: Vec<Listed>,
+}
+
+pub fn ls(context: &Context, snapshot: &str, path: Option<&Path>, recursive: bool) -> Result<Report> {
+    let path = path.map(|path| path.as_os_str().as_bytes()).unwrap_or_default();
+    let progress = context.progress();
+    let mut entries = Vec::new();
+    context.service()?.ls(snapshot, path, recursive, &progress, &mut |entry| {
+        entries.push(entry);
+        Ok(())
+    })?;
+    progress.done();
+    let mut table = Table::new([
+        ("MODE", Side::Left),
+        ("OWNER", Side::Right),
+        ("SIZE", Side::Right),
+        ("CHANGED (UTC)", Side::Left),
+        ("PATH", Side::Left),
+    ]);
+    for Listed { path, about, .. } in &entries {
+        let target = about.target.as_ref().map_or(String::new(), |target| format!(" -> {target}"));
+        let reason = about.reason.as_ref().map_or(String::new(), |reason| format!(" (not read: {reason})"));
+        table.row([
+            mode(about.kind, about.mode),
+            format!("{}:{}", about.uid, about.gid),
+            size(about.size),
+            time(about.mtime),
+            format!("{path}{target}{reason}"),
+        ]);
+    }
+    let text = table.text("the folder is empty");
+    Report::new(&Listing { entries }, text)
+}
+
+/// As `ls` of coreutils writes it.
+fn mode(kind: &str, mode: u32) -> String {
+    let first = match kind {
+        "file" => '-',
+        "directory" => 'd',
+        "symlink" => 'l',
+        "fifo" => 'p',
+        "char_device" => 'c',
+        "block_device" => 'b',
+        _ => '?',
+    };
+    let mut text = String::from(first);
+    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+        let bits = mode >> shift;
+        text.push(if bits & 4 != 0 { 'r' } else { '-' });
+        text.push(if bits & 2 != 0 { 'w' } else { '-' });
+        text.push(match (mode & special != 0, bits & 1 != 0) {
+            (true, true) => letter,
+            (true, false) => letter.to_ascii_uppercase(),
+            (false, true) => 'x',
+            (false, false) => '-',
+        });
+    }
+    text
+}
+
+#[derive(Serialize)]
+struct Differences {
+    #[serde(flatten)]
+    summary: DiffSummary,
+    changes: Vec<Change>,
+}
+
+pub fn diff(context: &Context, a: &str, b: &str) -> Result<Report> {
+    let progress = context.progress();
+    let mut changes = Vec::new();
+    let summary = context.service()?.diff(a, b, &progress, &mut |change| {
+        changes.push(change);
+        Ok(())
+    })?;
+    progress.done();
+    let mut text: String = changes.iter().map(change_line).collect();
+    text.push_str(&format!(
+        "{} added, {} removed, {} changed, {} with other metadata; {} new, {} gone\n",
+        count(summary.added),
+        count(summary.removed),
+        count(summary.changed),
+        count(summary.metadata_changed),
+        size(summary.bytes_new),
+        size(summary.bytes_gone)
+    ));
+    Report::new(&Differences { summary, changes }, text)
+}
+
+/// `+` added, `-` removed, `M` changed, `m` metadata alone.
+fn change_line(change: &Change) -> String {
+    let mark = match change.change {
+        What::Added => '+',
+        What::Removed => '-',
+        What::Changed if change.differs == [Aspect::Metadata] => 'm',
+        What::Changed => 'M',
+    };
+    let bytes = match (change.bytes_new, change.bytes_gone) {
+        (0, 0) => String::new(),
+        (new, 0) => format!("  (+{})", size(new)),
+        (0, gone) => format!("  (-{})", size(gone)),
+        (new, gone) => format!("  (+{}, -{})", size(new), size(gone)),
+    };
+    format!("{mark} {}{bytes}\n", change.path)
+}
+
+pub fn stats(context: &Context, arguments: &StatsArgs) -> Result<Report> {
+    let progress = context.progress();
+    let stats = context.service()?.stats(arguments.name.as_deref(), &progress)?;
+    progress.done();
+    let text = stats_text(&stats);
+    Report::new(&stats, text)
+}
+
+fn stats_text(stats: &Stats) -> String {
+    let chunks = &stats.chunks;
+    let mut text = fields(&[
+        ("repository", stats.location.clone()),
+        ("snapshots", count(stats.snapshots)),
+        ("their data", size(stats.bytes_logical)),
+        (
+            "stored",
+            format!("{} in {} packs: {:.1} times less", size(stats.bytes_stored), count(stats.packs), stats.ratio),
+        ),
+        ("whole chunks", format!("{} of {}", count(chunks.full), size(chunks.full_bytes))),
+        (
+            "deltas",
+            format!(
+                "{} of {}, which take {}",
+                count(chunks.delta),
+                size(chunks.delta_bytes),
+                size(chunks.delta_payload_bytes)
+            ),
+        ),
+        ("metadata", format!("{} nodes, {} stored", count(chunks.meta), size(chunks.meta_stored_bytes))),
+    ]);
+    let mut table = Table::new([
+        ("INSTANCE", Side::Left),
+        ("SNAPSHOTS", Side::Right),
+        ("LATEST", Side::Right),
+        ("TOGETHER", Side::Right),
+        ("ADDED", Side::Right),
+    ]);
+    for instance in &stats.instances {
+        table.row([
+            instance.name.clone(),
+            count(instance.snapshots),
+            size(instance.bytes_latest),
+            size(instance.bytes_logical),
+            size(instance.bytes_added),
+        ]);
+    }
+    text.push('\n');
+    text.push_str(&table.text("there are no instances"));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_look_as_ls_writes_them() {
+        let expected = [
+            ("file", 0o644, "-rw-r--r--"),
+            ("directory", 0o1777, "drwxrwxrwt"),
+            ("file", 0o6755, "-rwsr-sr-x"),
+            ("file", 0o7000, "---S--S--T"),
+            ("symlink", 0o777, "lrwxrwxrwx"),
+            ("unreadable", 0, "?---------"),
+        ];
+        for (kind, bits, text) in expected {
+            assert_eq!(mode(kind, bits), text);
+        }
+    }
+}

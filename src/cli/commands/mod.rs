@@ -1,0 +1,40 @@
+//! One file a family of commands: each asks the library and puts what it says into a report.
+
+mod care;
+mod data;
+mod help;
+mod init;
+mod instance;
+mod key;
+mod look;
+mod plan;
+mod restore;
+mod snapshot;
+
+use snaphold::error::Result;
+
+use super::args::Command;
+use super::context::Context;
+use super::output::Report;
+
+/// Runs a command.
+pub fn run(command: Command, context: &Context) -> Result<Report> {
+    match command {
+        Command::Init(arguments) => init::run(context, &arguments),
+        Command::Key(command) => key::run(context, command),
+        Command::Instance(command) => instance::run(context, command),
+        Command::Snapshot(command) => snapshot::run(context, command),
+        Command::Load(arguments) => data::load(context, arguments),
+        Command::Export(arguments) => data::export(context, arguments),
+        Command::Restore(arguments) => restore::run(context, arguments),
+        Command::Clone(arguments) => data::clone(context, &arguments),
+        Command::Plan(command) => plan::run(context, &command),
+        Command::Gc(arguments) => care::gc(context, &arguments),
+        Command::Verify(arguments) => care::verify(context, &arguments),
+        Command::Repair => care::repair(context),
+        Command::Stats(arguments) => look::stats(context, &arguments),
+        Command::CheckStorage(arguments) => care::check_storage(context, &arguments),
+        Command::Completions { shell } => help::completions(shell),
+        Command::Man { dir } => help::man(dir.as_deref()),
+    }
+}

@@ -1,0 +1,106 @@
+//! What a command needs: the repository, the plans, a place for files in between.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use snaphold::clock::Surroundings;
+use snaphold::crypto::Secret;
+use snaphold::error::{Error, Result};
+use snaphold::repo::Repository;
+use snaphold::service::{Plans, Service};
+use snaphold::storage::{LocalFolder, ObjectKind, Storage};
+
+use super::args::GlobalArgs;
+use super::progress::Teller;
+use super::{secret, surroundings};
+
+/// The folder of the derived index, below the repository's.
+const INDEX: &str = "index";
+const STAGING: &str = "SNAPHOLD_TMPDIR";
+
+/// The surroundings of one run.
+pub struct Context {
+    pub global: GlobalArgs,
+    pub surroundings: Surroundings,
+}
+
+impl Context {
+    pub fn new(global: GlobalArgs) -> Self {
+        Self { global, surroundings: surroundings::real() }
+    }
+
+    /// The repository's folder; absolute, so that it can be recognised among what is captured.
+    pub fn repository_folder(&self) -> Result<PathBuf> {
+        let path = self
+            .global
+            .repo
+            .as_deref()
+            .filter(|path| !path.as_os_str().is_empty())
+            .ok_or_else(|| Error::Usage("which repository? give --repo PATH or set SNAPHOLD_REPO".into()))?;
+        std::path::absolute(path).map_err(|error| Error::source(path, error))
+    }
+
+    pub fn index_dir(&self) -> Result<PathBuf> {
+        Ok(self.repository_folder()?.join(INDEX))
+    }
+
+    /// The storage of a repository that is there.
+    pub fn storage(&self) -> Result<Arc<dyn Storage>> {
+        let folder = self.repository_folder()?;
+        if !holds_repository(&folder) {
+            return Err(Error::NotFound(format!(
+                "there is no repository at {}; `snaphold init` makes one",
+                folder.display()
+            )));
+        }
+        Ok(Arc::new(LocalFolder::open(folder)?))
+    }
+
+    /// The repository, unlocked.
+    pub fn repository(&self) -> Result<Repository> {
+        Repository::open(self.storage()?, &self.index_dir()?, self.surroundings.clone(), || {
+            secret::existing(&self.global)
+        })
+    }
+
+    /// The repository, and what it was unlocked with; nothing where it needs nothing.
+    pub fn repository_and_secret(&self) -> Result<(Repository, Secret)> {
+        let mut used = Secret::Nothing;
+        let repository = Repository::open(self.storage()?, &self.index_dir()?, self.surroundings.clone(), || {
+            let secret = secret::existing(&self.global)?;
+            used = secret::copy(&secret);
+            Ok(secret)
+        })?;
+        Ok((repository, used))
+    }
+
+    /// The plans that there are.
+    pub fn plans(&self) -> Result<Plans> {
+        let mut plans = Plans::built_in();
+        if let Some(path) = self.global.plans.as_deref().filter(|path| !path.as_os_str().is_empty()) {
+            plans.add_file(path)?;
+        }
+        Ok(plans)
+    }
+
+    /// The repository with its plans.
+    pub fn service(&self) -> Result<Service> {
+        let plans = self.plans()?;
+        let staging = match std::env::var_os(STAGING).filter(|path| !path.is_empty()) {
+            Some(path) => PathBuf::from(path),
+            None => std::env::temp_dir(),
+        };
+        Ok(Service::new(self.repository()?, plans, staging, Some(self.repository_folder()?)))
+    }
+
+    /// Tells how far work is.
+    pub fn progress(&self) -> Teller {
+        Teller::new(self.global.quiet, self.global.json)
+    }
+}
+
+/// Whether the folder is a repository, or what is left of one. A config that is lost is then the library's to name.
+fn holds_repository(folder: &Path) -> bool {
+    let parts = [ObjectKind::Config, ObjectKind::Key, ObjectKind::Pack, ObjectKind::Snapshot];
+    parts.iter().any(|kind| folder.join(kind.folder()).is_dir())
+}

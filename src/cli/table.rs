@@ -1,0 +1,167 @@
+//! Tables, sizes and times for people.
+
+use jiff::Timestamp;
+
+const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+
+/// A size in binary units, such as `1.5 GiB`.
+pub fn size(bytes: u64) -> String {
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let (mut unit, mut tenths) = ("", bytes);
+    for name in UNITS {
+        // Whole tenths, so that 1023.96 KiB becomes 1.0 MiB and not 1024.0 KiB.
+        (unit, tenths) = (name, (u128::from(tenths) * 10 / 1024) as u64);
+        if tenths < 10_240 {
+            break;
+        }
+        tenths /= 10;
+    }
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
+/// A count with a mark between thousands, such as `78,600`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut marked = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            marked.push(',');
+        }
+        marked.push(digit);
+    }
+    marked
+}
+
+/// A time, UTC, to the second.
+pub fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A time that may not be there.
+pub fn time_or_dash(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "-".to_string(), time)
+}
+
+/// Text that a terminal shows as it is: control characters are written as escapes, so that a name cannot move the cursor.
+pub fn printable(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match is_tame(letter) {
+            true => clean.push(letter),
+            false => clean.extend(letter.escape_default()),
+        }
+    }
+    clean
+}
+
+/// Neither a control character nor one that changes the direction or the look of what stands around it.
+fn is_tame(letter: char) -> bool {
+    let is_format = matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
+    !letter.is_control() && !is_format
+}
+
+/// Which side a column stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Left,
+    Right,
+}
+
+/// Rows under headings, each column as wide as its widest cell.
+pub struct Table {
+    columns: Vec<(&'static str, Side)>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// An empty table; headings in capitals.
+    pub fn new(columns: impl Into<Vec<(&'static str, Side)>>) -> Self {
+        Self { columns: columns.into(), rows: Vec::new() }
+    }
+
+    /// Adds a row with a cell for each column.
+    pub fn row(&mut self, cells: impl Into<Vec<String>>) {
+        self.rows.push(cells.into().iter().map(|cell| printable(cell)).collect());
+    }
+
+    /// The text, or `empty` and a newline where there are no rows.
+    pub fn text(&self, empty: &str) -> String {
+        if self.rows.is_empty() {
+            return format!("{empty}\n");
+        }
+        let headings: Vec<String> = self.columns.iter().map(|(heading, _)| (*heading).to_string()).collect();
+        let lines: Vec<&Vec<String>> = std::iter::once(&headings).chain(&self.rows).collect();
+        let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| columns_of(cell)).max();
+        let widths: Vec<usize> = (0..self.columns.len()).map(|column| width(column).unwrap_or(0)).collect();
+        let mut text = String::new();
+        for line in lines {
+            let cells = line.iter().zip(&widths).zip(&self.columns).map(|((cell, width), (_, side))| {
+                let blank = " ".repeat(width - columns_of(cell));
+                match side {
+                    Side::Left => format!("{cell}{blank}"),
+                    Side::Right => format!("{blank}{cell}"),
+                }
+            });
+            text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Terminal columns of a text, as `indicatif`'s console counts them.
+fn columns_of(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// `name  value` lines with the values in one column.
+pub fn fields(fields: &[(&str, String)]) -> String {
+    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    fields.iter().map(|(name, value)| format!("{name:width$}  {}\n", printable(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_in_binary_units() {
+        let expected = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            (1024 * 1024 - 1, "1023.9 KiB"),
+            (1024 * 1024, "1.0 MiB"),
+            (1_400_000_000, "1.3 GiB"),
+            (u64::MAX, "15.9 EiB"),
+        ];
+        for (bytes, text) in expected {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn counts_have_marks_between_thousands() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (78_600, "78,600"), (1_234_567, "1,234,567")] {
+            assert_eq!(count(number), text);
+        }
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut table = Table::new([("NAME", Side::Left), ("SIZE", Side::Right), ("", Side::Left)]);
+        assert_eq!(table.text("nothing"), "nothing\n");
+        table.row(["ä".to_string(), "12 B".to_string(), String::new()]);
+        table.row(["longer".to_string(), "1.0 KiB".to_string(), "x".to_string()]);
+        assert_eq!(table.text(""), "NAME       SIZE\nä          12 B\nlonger  1.0 KiB  x\n");
+    }
+
+    #[test]
+    fn a_name_cannot_move_the_cursor() {
+        assert_eq!(printable("a\x1b[2Jb\nc\u{202e}d"), "a\\u{1b}[2Jb\\nc\\u{202e}d");
+        assert_eq!(printable("Größe ✓"), "Größe ✓");
+    }
+}

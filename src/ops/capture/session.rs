@@ -1,0 +1,175 @@
+//! A snapshot from its beginning to its commit.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::codec::Effort;
+use crate::error::{Error, Result};
+use crate::format::manifest::{Component, Cost, Manifest, Outcome, SnapshotType};
+use crate::id::SnapshotId;
+use crate::ops::Progress;
+use crate::repo::{Repository, StoredManifest, Work};
+
+use super::ContentWriter;
+
+/// What a snapshot is to be.
+pub struct SnapshotRequest {
+    /// The instance's name.
+    pub instance: String,
+    /// Why it is taken.
+    pub kind: SnapshotType,
+    /// The user's words.
+    pub description: Option<String>,
+    /// When it may be deleted by itself, nanoseconds since 1970 (UTC).
+    pub expires_at_ns: Option<i64>,
+    /// For a safety snapshot: what is to be restored.
+    pub before_restore_of: Option<SnapshotId>,
+    /// How hard to compress.
+    pub effort: Effort,
+}
+
+/// What a source is given to capture with.
+pub struct Capture<'a> {
+    /// Stores contents.
+    pub contents: ContentWriter<'a>,
+    /// The components of the snapshot to compare with.
+    pub parent: &'a [Component],
+    /// Whether what the parent refers to may count as stored without being read or looked up.
+    pub trust_parent: bool,
+    /// When the snapshot began, nanoseconds since 1970 (UTC).
+    pub began_at_ns: i64,
+    /// Is told how far it is.
+    pub progress: &'a dyn Progress,
+    unreadable: AtomicU64,
+}
+
+impl Capture<'_> {
+    /// The parent's component of a name.
+    pub fn parent_component(&self, name: &str) -> Option<&Component> {
+        self.parent.iter().find(|component| component.name == name)
+    }
+
+    /// Counts a file that could not be read and is left out.
+    pub fn count_unreadable(&self) {
+        self.unreadable.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many files could not be read.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable.load(Ordering::Relaxed)
+    }
+}
+
+/// Takes a snapshot: `capture` stores the components, then the manifest makes them visible. Where it fails, a manifest
+/// of the failure keeps the reason, and nothing else is visible.
+///
+/// The order of the first steps is what makes gc safe beside it: register, then look at what is condemned, then at the
+/// packs and the parent.
+pub fn take_snapshot(
+    repo: &Repository,
+    request: SnapshotRequest,
+    progress: &dyn Progress,
+    capture: impl FnOnce(&Capture<'_>) -> Result<Vec<Component>>,
+) -> Result<StoredManifest> {
+    let id = SnapshotId(repo.random());
+    let work = Work::Snapshot { id, instance: request.instance.clone(), kind: request.kind };
+    let _lease = repo.register(work)?;
+    let mut manifest = Manifest {
+        version: 1,
+        id,
+        instance: request.instance,
+        kind: request.kind,
+        created_at_ns: repo.now_ns(),
+        finished_at_ns: 0,
+        expires_at_ns: request.expires_at_ns,
+        description: request.description,
+        parent: None,
+        before_restore_of: request.before_restore_of,
+        outcome: Outcome::Completed { components: Vec::new() },
+        cost: Cost::default(),
+        written_by: env!("CARGO_PKG_VERSION").to_string(),
+    };
+    let captured = capture_components(repo, &mut manifest, request.effort, progress, capture);
+    manifest.finished_at_ns = repo.now_ns();
+    match captured {
+        Ok(components) => {
+            manifest.outcome = Outcome::Completed { components };
+            manifest.cost.bytes_stored += repo.manifest_len(&manifest)?;
+            let name = repo.commit(&manifest)?;
+            Ok(StoredManifest { name, manifest })
+        }
+        Err(error) => {
+            manifest.expires_at_ns = None;
+            manifest.outcome = Outcome::Failed { reason: error.to_string() };
+            // The first error counts: where even this cannot be written (a full disk), only the reason's record is lost.
+            let _ = repo.commit(&manifest);
+            Err(error)
+        }
+    }
+}
+
+fn capture_components(
+    repo: &Repository,
+    manifest: &mut Manifest,
+    effort: Effort,
+    progress: &dyn Progress,
+    capture: impl FnOnce(&Capture<'_>) -> Result<Vec<Component>>,
+) -> Result<Vec<Component>> {
+    let condemned = repo.condemned()?;
+    let opened = repo.open_index()?;
+    for notice in &opened.notices {
+        progress.notice(notice);
+    }
+    let trust_parent = opened.is_whole() && condemned.records.is_empty();
+    let manifests = repo.manifests()?;
+    let parent = manifests
+        .manifests
+        .into_iter()
+        .rev()
+        .map(|stored| stored.manifest)
+        .find(|older| older.instance == manifest.instance && matches!(older.outcome, Outcome::Completed { .. }));
+    manifest.parent = parent.as_ref().map(|parent| parent.id);
+    let parent_components = match parent.map(|parent| parent.outcome) {
+        Some(Outcome::Completed { components }) => components,
+        _ => Vec::new(),
+    };
+    let reader = opened.reader;
+    let writer = repo.chunk_writer(&reader, &condemned, effort);
+    let config = repo.config();
+    let capturing = Capture {
+        contents: ContentWriter::new(&writer, &reader, config.chunker, config.page_target, trust_parent),
+        parent: &parent_components,
+        trust_parent,
+        began_at_ns: manifest.created_at_ns,
+        progress,
+        unreadable: AtomicU64::new(0),
+    };
+    let components = capture(&capturing)?;
+    if components.is_empty() {
+        return Err(Error::Failed("the source gave nothing to store".into()));
+    }
+    manifest.cost.bytes_read = capturing.contents.bytes_read();
+    drop(capturing);
+    progress.stage("storing", None);
+    let stored = writer.finish()?;
+    manifest.cost.bytes_new = stored.bytes_new;
+    manifest.cost.bytes_stored = stored.bytes_stored;
+    manifest.cost.chunks_new = stored.chunks_new;
+    manifest.cost.chunks_delta = stored.chunks_delta;
+    Ok(components)
+}
+
+/// Commits a manifest that refers to what another snapshot has stored: a clone costs no more than its manifest.
+///
+/// The original must still be there after this session has registered: then gc, which looks at the writers before it
+/// removes anything, sees either this session or the new manifest.
+pub fn commit_copy(repo: &Repository, manifest: Manifest) -> Result<StoredManifest> {
+    let work = Work::Snapshot { id: manifest.id, instance: manifest.instance.clone(), kind: manifest.kind };
+    let _lease = repo.register(work)?;
+    let original = manifest.parent;
+    let is_there = repo.manifests()?.manifests.iter().any(|stored| Some(stored.manifest.id) == original);
+    if !is_there {
+        return Err(Error::NotFound("the snapshot was removed meanwhile".into()));
+    }
+    let name = repo.commit(&manifest)?;
+    Ok(StoredManifest { name, manifest })
+}

@@ -1,0 +1,128 @@
+//! What a component's dump is made of, and writing it.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+
+use crate::container::{DumpEntry, Form, MemberKind, RelativePath, write_dump, write_error};
+use crate::error::{Error, Result};
+use crate::format::manifest::{Component, Origin};
+use crate::format::tree::{Content, Entry, Node};
+use crate::ops::walk::listing;
+use crate::repo::{Reader, read_ahead};
+
+use super::neo4j::{Store, find_store, plan};
+use super::work::{BUFFER_LEN, Done, Work, copy_present};
+
+/// zstd's level in Neo4j dumps: its default, as the database's own tool has it.
+const ZSTD_LEVEL: i32 = 3;
+
+/// What a dump is made of.
+pub enum Source {
+    /// A Neo4j store.
+    Neo4j(Store),
+    /// A SQLite image: a file of this name.
+    Sqlite(RelativePath, Content),
+    /// A single file that was loaded, which is itself a dump of something.
+    Single(RelativePath, Content),
+}
+
+impl Source {
+    /// Whether it is a SQLite image.
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self, Source::Sqlite(..))
+    }
+
+    /// Whether it is a single file that was loaded.
+    pub fn is_single(&self) -> bool {
+        matches!(self, Source::Single(..))
+    }
+}
+
+/// What the component's dump is made of; in words, why it has none.
+pub fn source_of(reader: &Reader, component: &Component) -> Result<Result<Source, String>> {
+    let root = &component.root;
+    Ok(match &component.origin {
+        Origin::Loaded { form: Form::Neo4jDump { .. }, .. } => {
+            Ok(Source::Neo4j(Store { folders: vec![root.clone()], of_server: false }))
+        }
+        Origin::Sqlite { .. } => only_file(reader, root)?.map(|(path, content)| Source::Sqlite(path, content)),
+        Origin::Loaded { form: Form::Single { .. }, .. } => {
+            only_file(reader, root)?.map(|(path, content)| Source::Single(path, content))
+        }
+        Origin::Loaded { form: Form::Tar { .. }, .. } | Origin::Files => find_store(reader, root)?.map(Source::Neo4j),
+    })
+}
+
+fn only_file(reader: &Reader, root: &Entry) -> Result<Result<(RelativePath, Content), String>> {
+    let mut entries = listing(reader, &RelativePath::default(), root)?.entries.into_iter();
+    Ok(match (entries.next(), entries.next()) {
+        (Some(Entry { name, node: Node::File { content, .. }, .. }), None) => {
+            RelativePath::from_components([name]).map(|path| (path, content)).map_err(|problem| problem.to_string())
+        }
+        _ => Err("it does not hold exactly one file".into()),
+    })
+}
+
+/// Writes the dump, which messages call `name`.
+pub fn write_source(work: &Work<'_>, source: &Source, name: &str, out: &mut dyn Write) -> Result<Done> {
+    match source {
+        Source::Neo4j(store) => neo4j(work, store, name, out),
+        Source::Single(path, content) => {
+            work.progress.stage("exporting", Some(content.len()));
+            copy(work, path, content, &mut |bytes| out.write_all(bytes).map_err(|error| write_error(name, error)))
+        }
+        Source::Sqlite(path, content) => sqlite(work, path, content, out),
+    }
+}
+
+fn neo4j(work: &Work<'_>, store: &Store, name: &str, out: &mut dyn Write) -> Result<Done> {
+    let plan = plan(work.reader, store)?;
+    work.progress.stage("exporting", Some(plan.bytes()));
+    let threads = u32::try_from(work.options.threads).unwrap_or(u32::MAX);
+    let is_file = |entry: &&DumpEntry<Content>| matches!(entry.kind, MemberKind::File { .. });
+    let contents = plan.entries().filter(is_file).map(|entry| Ok(((), entry.source.clone())));
+    read_ahead(work.reader, contents, |stream| {
+        write_dump(out, name, &plan, work.options.neo4j_format.into(), ZSTD_LEVEL, threads, |entry, out| {
+            stream.next_content()?;
+            copy_present(work, stream, &entry.path, &mut |bytes| {
+                out.write_all(bytes).map_err(|error| write_error(name, error))
+            })
+        })
+        .map(drop)
+    })?;
+    Ok(Done { files: plan.files(), bytes: plan.bytes() })
+}
+
+fn sqlite(work: &Work<'_>, path: &RelativePath, content: &Content, out: &mut dyn Write) -> Result<Done> {
+    let Some(dump) = work.options.sqlite_dump else {
+        return Err(Error::Refused("the text dump of a SQLite database cannot be made here".into()));
+    };
+    let staging = work.options.staging;
+    let folder = tempfile::Builder::new()
+        .prefix("snaphold-dump-")
+        .tempdir_in(staging)
+        .map_err(|error| Error::target(staging, error))?;
+    let image = folder.path().join("image");
+    work.progress.stage("unpacking the database", Some(content.len()));
+    let failed = |error| Error::target(&image, error);
+    let mut file = BufWriter::with_capacity(BUFFER_LEN, File::create(&image).map_err(failed)?);
+    let done = copy(work, path, content, &mut |bytes| file.write_all(bytes).map_err(failed))?;
+    file.flush().map_err(failed)?;
+    drop(file);
+    work.progress.stage("exporting", None);
+    dump(&image, out)?;
+    Ok(done)
+}
+
+fn copy(
+    work: &Work<'_>,
+    path: &RelativePath,
+    content: &Content,
+    out: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<Done> {
+    read_ahead(work.reader, std::iter::once(Ok(((), content.clone()))), |stream| {
+        stream.next_content()?;
+        copy_present(work, stream, path, out)
+    })?;
+    Ok(Done { files: 1, bytes: content.len() })
+}

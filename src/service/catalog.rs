@@ -1,0 +1,220 @@
+//! What a repository holds, read once for a command: snapshots with their states, instances, writers.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::error::{Error, Result};
+use crate::format::ledger::{LedgerRecord, SnapshotState};
+use crate::format::manifest::{Component, InstanceRecord, Manifest, Outcome, SnapshotType};
+use crate::id::SnapshotId;
+use crate::repo::{FoundWriter, Repository, StoredManifest, snapshot_topic};
+use crate::storage::ObjectName;
+
+use super::view::{InstanceView, SnapshotView, timestamp};
+
+/// A snapshot and what may have changed about it since.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The manifest's object.
+    pub name: ObjectName,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The newest revision of its state, and its number.
+    pub state: Option<(u32, SnapshotState)>,
+    /// Whether its state cannot be read: then it is neither deleted nor let go.
+    pub state_damaged: bool,
+}
+
+impl Snapshot {
+    /// Its components; an error where it failed.
+    pub fn components(&self) -> Result<&[Component]> {
+        match &self.manifest.outcome {
+            Outcome::Completed { components } => Ok(components),
+            Outcome::Failed { reason } => Err(Error::Refused(format!(
+                "snapshot {} failed and holds nothing that could be used: {reason}",
+                self.manifest.id
+            ))),
+        }
+    }
+
+    /// Whether it is complete.
+    pub fn is_completed(&self) -> bool {
+        matches!(self.manifest.outcome, Outcome::Completed { .. })
+    }
+
+    /// Whether it was deleted and its data may still be there.
+    pub fn is_deleted(&self) -> bool {
+        self.state.as_ref().is_some_and(|(_, state)| state.deleted.is_some())
+    }
+
+    /// Whether nobody may delete it at `now_ns`.
+    pub fn is_held(&self, now_ns: i64) -> bool {
+        self.state_damaged
+            || self.state.as_ref().and_then(|(_, state)| state.hold_until_ns).is_some_and(|until| until > now_ns)
+    }
+
+    /// As it is shown.
+    pub fn view(&self) -> SnapshotView {
+        SnapshotView::of(&self.manifest, self.state.as_ref().map(|(_, state)| state))
+    }
+}
+
+/// What a repository holds.
+pub struct Catalog {
+    /// Snapshots, oldest first.
+    pub snapshots: Vec<Snapshot>,
+    /// Instances that are defined, with the number of the revision.
+    pub instances: BTreeMap<String, (u32, InstanceRecord)>,
+    /// Numbers of the newest revisions of instances that were removed.
+    removed: HashMap<String, u32>,
+    /// Sessions that are registered as writing.
+    pub writers: Vec<FoundWriter>,
+    /// Objects that cannot be read.
+    pub damaged: Vec<(ObjectName, Error)>,
+}
+
+impl Catalog {
+    /// Reads it.
+    pub fn read(repo: &Repository) -> Result<Self> {
+        // Writers first: a snapshot that is committed in between is then shown once or twice, never not at all.
+        let writers = repo.writers()?;
+        let manifests = repo.manifests()?;
+        let ledger = repo.ledger()?;
+        let mut states = HashMap::new();
+        let (mut instances, mut removed) = (BTreeMap::new(), HashMap::new());
+        for revision in ledger.newest.into_values() {
+            match revision.record {
+                LedgerRecord::Snapshot(state) => _ = states.insert(state.snapshot, (revision.number, state)),
+                LedgerRecord::Instance { name, record: Some(record) } => {
+                    instances.insert(name, (revision.number, record));
+                }
+                LedgerRecord::Instance { name, record: None } => _ = removed.insert(name, revision.number),
+                LedgerRecord::Purged(_) => {}
+            }
+        }
+        let damaged_topics: Vec<String> =
+            ledger.damaged.iter().filter_map(|(name, _)| Some(name.leaf().split_once('.')?.0.to_string())).collect();
+        let snapshots = manifests
+            .manifests
+            .into_iter()
+            .map(|StoredManifest { name, manifest }| Snapshot {
+                state: states.remove(&manifest.id),
+                state_damaged: damaged_topics.contains(&snapshot_topic(&manifest.id)),
+                name,
+                manifest,
+            })
+            .collect();
+        let damaged = manifests.damaged.into_iter().chain(ledger.damaged).collect();
+        Ok(Self { snapshots, instances, removed, writers, damaged })
+    }
+
+    /// The definition of an instance.
+    pub fn instance(&self, name: &str) -> Result<&InstanceRecord> {
+        self.instances.get(name).map(|(_, record)| record).ok_or_else(|| {
+            Error::NotFound(format!("there is no instance {name:?}; `snaphold instance list` shows them"))
+        })
+    }
+
+    /// The number of the newest revision of an instance's definition, removed ones too.
+    pub fn instance_revision(&self, name: &str) -> Option<u32> {
+        self.instances.get(name).map(|(number, _)| *number).or_else(|| self.removed.get(name).copied())
+    }
+
+    /// All instances, those without a definition that have snapshots too.
+    pub fn instance_views(&self) -> Vec<InstanceView> {
+        let mut names: Vec<&str> = self.instances.keys().map(String::as_str).collect();
+        names.extend(self.snapshots.iter().map(|snapshot| snapshot.manifest.instance.as_str()));
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().map(|name| self.instance_view(name)).collect()
+    }
+
+    /// One instance.
+    pub fn instance_view(&self, name: &str) -> InstanceView {
+        let record = self.instances.get(name).map(|(_, record)| record);
+        let usable = self.usable(Some(name));
+        let latest = usable.last().map(|snapshot| timestamp(snapshot.manifest.created_at_ns));
+        InstanceView::of(name, record, usable.len() as u64, latest)
+    }
+
+    /// Whether anything is known by this instance name.
+    pub fn knows_instance(&self, name: &str) -> bool {
+        self.instances.contains_key(name) || self.snapshots.iter().any(|snapshot| snapshot.manifest.instance == name)
+    }
+
+    /// Completed snapshots that are not deleted, oldest first.
+    pub fn usable(&self, instance: Option<&str>) -> Vec<&Snapshot> {
+        self.snapshots
+            .iter()
+            .filter(|snapshot| snapshot.is_completed() && !snapshot.is_deleted())
+            .filter(|snapshot| instance.is_none_or(|name| snapshot.manifest.instance == name))
+            .collect()
+    }
+
+    /// The snapshot that `text` names: an id, a unique prefix of one, `latest`, `latest~N` (safety snapshots do not count), each also as
+    /// `INSTANCE@…` for one instance's.
+    pub fn resolve(&self, text: &str) -> Result<&Snapshot> {
+        let (instance, spec) = match text.rsplit_once('@') {
+            Some((instance, spec)) => {
+                if !self.knows_instance(instance) {
+                    return Err(Error::NotFound(format!("there is no instance {instance:?}")));
+                }
+                (Some(instance), spec)
+            }
+            None => (None, text),
+        };
+        if let Some(rest) = spec.strip_prefix("latest") {
+            let back = match rest.strip_prefix('~') {
+                Some(digits) => digits.parse::<usize>().ok(),
+                None => rest.is_empty().then_some(0),
+            };
+            let back =
+                back.ok_or_else(|| Error::Usage(format!("{text:?} is no snapshot; write latest or latest~1")))?;
+            let mut usable = self.usable(instance);
+            // What a restore kept by itself is named by its id, or by undoing the restore.
+            if usable.iter().any(|snapshot| snapshot.manifest.kind != SnapshotType::Safety) {
+                usable.retain(|snapshot| snapshot.manifest.kind != SnapshotType::Safety);
+            }
+            let of = instance.map_or(String::new(), |name| format!(" of {name}"));
+            return usable.into_iter().rev().nth(back).ok_or_else(|| {
+                Error::NotFound(format!("there is no snapshot {spec}{of}; `snaphold snapshot list` shows them"))
+            });
+        }
+        if spec.is_empty() || spec.len() > 16 || !spec.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(Error::NotFound(format!(
+                "{text:?} is no snapshot's id; an id is up to 16 hexadecimal digits, or latest, or latest~1"
+            )));
+        }
+        let mut fitting = self
+            .snapshots
+            .iter()
+            .filter(|snapshot| instance.is_none_or(|name| snapshot.manifest.instance == name))
+            .filter(|snapshot| snapshot.manifest.id.to_string().starts_with(spec));
+        match (fitting.next(), fitting.count()) {
+            (Some(snapshot), 0) => Ok(snapshot),
+            (Some(_), others) => {
+                Err(Error::Usage(format!("{spec:?} is ambiguous: it begins the ids of {} snapshots", others + 1)))
+            }
+            (None, _) => Err(Error::NotFound(format!("no snapshot's id begins with {spec:?}"))),
+        }
+    }
+
+    /// The snapshot of an id.
+    pub fn snapshot(&self, id: SnapshotId) -> Result<&Snapshot> {
+        self.snapshots
+            .iter()
+            .find(|snapshot| snapshot.manifest.id == id)
+            .ok_or_else(|| Error::NotFound(format!("there is no snapshot {id}")))
+    }
+}
+
+/// Whether `name` can name an instance: 1 to 64 bytes of letters, digits, `.`, `_` and `-`, a letter or digit first.
+pub fn check_instance_name(name: &str) -> Result<()> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let begins_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if begins_well && name.len() <= 64 && name.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "{name:?} cannot name an instance: use up to 64 letters, digits, '.', '_' and '-', a letter or digit first"
+    )))
+}

@@ -1,0 +1,191 @@
+//! Snapshots: taken, listed, deleted, held.
+
+use crate::codec::Effort;
+use crate::error::{Error, Result};
+use crate::format::ledger::DeletionCause;
+use crate::format::manifest::{Component, InstanceRecord, Origin, SnapshotType};
+use crate::id::SnapshotId;
+use crate::ops::Progress;
+use crate::ops::capture::{Capture, SnapshotRequest, take_snapshot};
+use crate::source::{SourceUrl, files, sqlite};
+
+use super::catalog::Catalog;
+use super::view::SnapshotView;
+use super::{Service, retention};
+
+/// The one component of an instance that is a single source.
+pub(super) const COMPONENT: &str = "data";
+
+/// What may be chosen about a snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct TakeOptions {
+    /// The user's words.
+    pub description: Option<String>,
+    /// How long it is kept, nanoseconds; `None`: as the instance or its plan says.
+    pub retain_ns: Option<i64>,
+    /// How hard to compress.
+    pub effort: Effort,
+    /// Leave out what cannot be read, and record it.
+    pub skip_unreadable: bool,
+}
+
+impl Service {
+    /// Takes a snapshot of an instance's source on demand.
+    pub fn take(&self, name: &str, options: TakeOptions, progress: &dyn Progress) -> Result<SnapshotView> {
+        let catalog = self.catalog()?;
+        self.take_as(&catalog, name, SnapshotType::OnDemand, None, options, progress)
+    }
+
+    /// Takes a snapshot of an instance's source.
+    pub(super) fn take_as(
+        &self,
+        catalog: &Catalog,
+        name: &str,
+        kind: SnapshotType,
+        before_restore_of: Option<SnapshotId>,
+        options: TakeOptions,
+        progress: &dyn Progress,
+    ) -> Result<SnapshotView> {
+        let record = catalog.instance(name)?;
+        let url: SourceUrl = record
+            .source
+            .as_deref()
+            .ok_or_else(|| {
+                Error::Refused(format!(
+                    "instance {name:?} has no source to take a snapshot of; `snaphold load {name} FILE` brings one in"
+                ))
+            })?
+            .parse()?;
+        let request = self.request(name, record, kind, before_restore_of, &options)?;
+        let stored = take_snapshot(&self.repo, request, progress, |capture| {
+            self.capture_source(capture, record, &url, options.skip_unreadable)
+        })?;
+        Ok(SnapshotView::of(&stored.manifest, None))
+    }
+
+    pub(super) fn request(
+        &self,
+        name: &str,
+        record: &InstanceRecord,
+        kind: SnapshotType,
+        before_restore_of: Option<SnapshotId>,
+        options: &TakeOptions,
+    ) -> Result<SnapshotRequest> {
+        let plan = self.plans.get(&record.plan)?;
+        if !plan.snapshots && kind != SnapshotType::Safety {
+            return Err(Error::Refused(format!("plan {:?} of instance {name:?} has no snapshots", plan.name)));
+        }
+        let retain_ns = options.retain_ns.or(record.retain_ns).or(plan.retain_ns);
+        let expires_at_ns = retain_ns.map(|retain| self.repo.now_ns().saturating_add(retain));
+        Ok(SnapshotRequest {
+            instance: name.to_string(),
+            kind,
+            description: options.description.clone(),
+            expires_at_ns,
+            before_restore_of,
+            effort: options.effort,
+        })
+    }
+
+    fn capture_source(
+        &self,
+        capture: &Capture<'_>,
+        record: &InstanceRecord,
+        url: &SourceUrl,
+        skip_unreadable: bool,
+    ) -> Result<Vec<Component>> {
+        let component = match url {
+            SourceUrl::Files(folder) => {
+                if let Some(of) = crate::ops::restore::incomplete_restore(folder)? {
+                    return Err(Error::Refused(format!(
+                        "{} holds a restore of {of} that was not finished; restore again first",
+                        folder.display()
+                    )));
+                }
+                let excluded = self.repository_folder.iter().cloned().collect();
+                let options = files::FilesOptions { skip_unreadable, always_read: record.always_read, excluded };
+                files::capture(capture, COMPONENT, folder, &options)?
+            }
+            SourceUrl::Sqlite(database) => sqlite::capture(capture, COMPONENT, database, &self.staging)?,
+        };
+        Ok(vec![component])
+    }
+
+    /// Snapshots, newest first, of one instance or of all; those that are being taken too.
+    pub fn snapshots(&self, instance: Option<&str>) -> Result<Vec<SnapshotView>> {
+        let catalog = self.catalog()?;
+        if let Some(name) = instance.filter(|name| !catalog.knows_instance(name)) {
+            catalog.instance(name)?;
+        }
+        let mut views: Vec<SnapshotView> = catalog.snapshots.iter().map(|snapshot| snapshot.view()).collect();
+        let committed: Vec<String> = views.iter().map(|view| view.id.clone()).collect();
+        let working = catalog.writers.iter().filter_map(SnapshotView::of_writer);
+        views.extend(working.filter(|view| !committed.contains(&view.id)));
+        views.retain(|view| instance.is_none_or(|name| view.instance == name));
+        views.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
+        Ok(views)
+    }
+
+    /// One snapshot.
+    pub fn snapshot(&self, spec: &str) -> Result<SnapshotView> {
+        Ok(self.catalog()?.resolve(spec)?.view())
+    }
+
+    /// Deletes a snapshot, softly: it can be brought back until its grace time is over and gc has run.
+    pub fn delete_snapshot(&self, spec: &str, grace_ns: i64) -> Result<SnapshotView> {
+        let catalog = self.catalog()?;
+        let snapshot = catalog.resolve(spec)?;
+        if snapshot.is_held(self.repo.now_ns()) {
+            let until = snapshot.view().hold_until.map_or("its state is readable again".into(), |at| at.to_string());
+            return Err(Error::Refused(format!("snapshot {} is held until {until}", snapshot.manifest.id)));
+        }
+        if !snapshot.is_deleted() {
+            retention::delete(&self.repo, snapshot, DeletionCause::User, grace_ns)?;
+        }
+        self.snapshot(&snapshot.manifest.id.to_string())
+    }
+
+    /// Brings a deleted snapshot back. One that had expired is kept from now on, until it is deleted.
+    pub fn undelete_snapshot(&self, spec: &str) -> Result<SnapshotView> {
+        let catalog = self.catalog()?;
+        let snapshot = catalog.resolve(spec)?;
+        if !snapshot.is_deleted() {
+            return Err(Error::Refused(format!("snapshot {} is not deleted", snapshot.manifest.id)));
+        }
+        let keep_until = self.repo.now_ns().saturating_add(retention::GRACE_NS);
+        let expired = snapshot.manifest.expires_at_ns.is_some_and(|at| at < keep_until);
+        retention::change_state(&self.repo, snapshot, |state| {
+            state.deleted = None;
+            if expired {
+                state.hold_until_ns = Some(state.hold_until_ns.map_or(keep_until, |until| until.max(keep_until)));
+            }
+        })?;
+        self.snapshot(&snapshot.manifest.id.to_string())
+    }
+
+    /// Holds a snapshot until a time. A hold can be made longer, never shorter.
+    pub fn hold_snapshot(&self, spec: &str, until_ns: i64) -> Result<SnapshotView> {
+        let catalog = self.catalog()?;
+        let snapshot = catalog.resolve(spec)?;
+        if snapshot.is_deleted() {
+            return Err(Error::Refused(format!("snapshot {} is deleted; undelete it first", snapshot.manifest.id)));
+        }
+        if until_ns <= self.repo.now_ns() {
+            return Err(Error::Usage("a hold must end in the future".into()));
+        }
+        let before = snapshot.state.as_ref().and_then(|(_, state)| state.hold_until_ns);
+        if before.is_some_and(|before| before > until_ns) {
+            return Err(Error::Refused("it is held for longer already, and nobody can shorten a hold".into()));
+        }
+        retention::change_state(&self.repo, snapshot, |state| state.hold_until_ns = Some(until_ns))?;
+        self.snapshot(&snapshot.manifest.id.to_string())
+    }
+}
+
+/// Whether a component can be written back to a source of this kind.
+pub(super) fn fits(origin: &Origin, url: &SourceUrl) -> bool {
+    matches!(
+        (origin, url),
+        (Origin::Files | Origin::Loaded { .. }, SourceUrl::Files(_)) | (Origin::Sqlite { .. }, SourceUrl::Sqlite(_))
+    )
+}

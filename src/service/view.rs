@@ -1,0 +1,226 @@
+//! Snapshots and instances as they are shown: the objects that `--json` prints.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::format::ledger::{DeletionCause, SnapshotState};
+use crate::format::manifest::{Component, InstanceRecord, Manifest, Origin, Outcome};
+use crate::format::tree::{Node, Summary};
+use crate::repo::{FoundWriter, Work, WriterRecord};
+
+use super::duration::format_duration;
+
+/// A snapshot.
+#[derive(Debug, Clone, Serialize)]
+pub struct SnapshotView {
+    /// Its id, 16 hexadecimal digits.
+    pub id: String,
+    /// Its instance.
+    pub instance: String,
+    /// `on_demand`, `scheduled`, `load` or `safety`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// `in_progress`, `completed`, `failed` or `deleting`.
+    pub status: &'static str,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was begun.
+    pub created_at: Timestamp,
+    /// When it was complete or had failed.
+    pub finished_at: Option<Timestamp>,
+    /// When it may be deleted by itself.
+    pub expires_at: Option<Timestamp>,
+    /// The user's words.
+    pub description: Option<String>,
+    /// It is not deleted before this time.
+    pub hold_until: Option<Timestamp>,
+    /// When it was deleted.
+    pub deleted_at: Option<Timestamp>,
+    /// `user` or `expired`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_by: Option<&'static str>,
+    /// Its data may go from this time on.
+    pub purge_after: Option<Timestamp>,
+    /// Regular files.
+    pub files: u64,
+    /// Folders.
+    pub directories: u64,
+    /// Plain bytes of its files.
+    pub bytes_total: u64,
+    /// Bytes read from the source.
+    pub bytes_read: u64,
+    /// Plain bytes of new chunks.
+    pub bytes_new: u64,
+    /// Bytes added to the repository.
+    pub bytes_stored: u64,
+    /// New chunks.
+    pub chunks_new: u64,
+    /// New chunks that are stored as deltas.
+    pub chunks_delta: u64,
+    /// Files that could not be read and are missing in it.
+    pub unreadable: u64,
+    /// What it was captured from, for people.
+    pub origin: Option<String>,
+    /// The snapshot it was compared with.
+    pub parent: Option<String>,
+    /// For a safety snapshot: what was to be restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before_restore_of: Option<String>,
+}
+
+/// A time from nanoseconds since 1970; out of range gives the nearest end.
+pub fn timestamp(nanoseconds: i64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or(Timestamp::MAX)
+}
+
+/// Totals over components.
+pub fn summary(components: &[Component]) -> Summary {
+    let mut total = Summary::default();
+    for component in components {
+        if let Node::Directory { summary, .. } = &component.root.node {
+            total.files += summary.files;
+            total.directories += summary.directories;
+            total.others += summary.others;
+            total.bytes += summary.bytes;
+        }
+    }
+    total
+}
+
+fn describe(origin: &Origin) -> String {
+    match origin {
+        Origin::Files => "files".to_string(),
+        Origin::Sqlite { version } => format!("SQLite {version}"),
+        Origin::Loaded { form, .. } => form.describe(),
+    }
+}
+
+impl SnapshotView {
+    /// A stored snapshot with what may have changed since.
+    pub fn of(manifest: &Manifest, state: Option<&SnapshotState>) -> Self {
+        let deletion = state.and_then(|state| state.deleted);
+        let (components, reason): (&[Component], _) = match &manifest.outcome {
+            Outcome::Completed { components } => (components, None),
+            Outcome::Failed { reason } => (&[], Some(reason.clone())),
+        };
+        let summary = summary(components);
+        let status = match (&deletion, &reason) {
+            (Some(_), _) => "deleting",
+            (None, Some(_)) => "failed",
+            (None, None) => "completed",
+        };
+        Self {
+            id: manifest.id.to_string(),
+            instance: manifest.instance.clone(),
+            kind: manifest.kind.as_str(),
+            status,
+            reason,
+            created_at: timestamp(manifest.created_at_ns),
+            finished_at: Some(timestamp(manifest.finished_at_ns)),
+            expires_at: manifest.expires_at_ns.map(timestamp),
+            description: manifest.description.clone(),
+            hold_until: state.and_then(|state| state.hold_until_ns).map(timestamp),
+            deleted_at: deletion.map(|deletion| timestamp(deletion.at_ns)),
+            deleted_by: deletion.map(|deletion| match deletion.cause {
+                DeletionCause::User => "user",
+                DeletionCause::Expired => "expired",
+            }),
+            purge_after: deletion.map(|deletion| timestamp(deletion.purge_after_ns)),
+            files: summary.files,
+            directories: summary.directories,
+            bytes_total: summary.bytes,
+            bytes_read: manifest.cost.bytes_read,
+            bytes_new: manifest.cost.bytes_new,
+            bytes_stored: manifest.cost.bytes_stored,
+            chunks_new: manifest.cost.chunks_new,
+            chunks_delta: manifest.cost.chunks_delta,
+            unreadable: components.iter().map(|component| component.unreadable).sum(),
+            origin: components.first().map(|component| describe(&component.origin)),
+            parent: manifest.parent.map(|parent| parent.to_string()),
+            before_restore_of: manifest.before_restore_of.map(|id| id.to_string()),
+        }
+    }
+
+    /// A snapshot that is being taken, or that was when its process ended.
+    pub fn of_writer(writer: &FoundWriter) -> Option<Self> {
+        let WriterRecord { began_at_ns, work: Work::Snapshot { id, instance, kind }, .. } = writer.record.as_ref()?
+        else {
+            return None;
+        };
+        let (status, reason) = match writer.may_be_alive() {
+            true => ("in_progress", None),
+            false => ("failed", Some("it was interrupted".to_string())),
+        };
+        Some(Self {
+            id: id.to_string(),
+            instance: instance.clone(),
+            kind: kind.as_str(),
+            status,
+            reason,
+            created_at: timestamp(*began_at_ns),
+            finished_at: None,
+            expires_at: None,
+            description: None,
+            hold_until: None,
+            deleted_at: None,
+            deleted_by: None,
+            purge_after: None,
+            files: 0,
+            directories: 0,
+            bytes_total: 0,
+            bytes_read: 0,
+            bytes_new: 0,
+            bytes_stored: 0,
+            chunks_new: 0,
+            chunks_delta: 0,
+            unreadable: 0,
+            origin: None,
+            parent: None,
+            before_restore_of: None,
+        })
+    }
+}
+
+/// An instance.
+#[derive(Debug, Clone, Serialize)]
+pub struct InstanceView {
+    /// Its name.
+    pub name: String,
+    /// Its source; `None`: it lives in the repository alone.
+    pub source: Option<String>,
+    /// Its plan.
+    pub plan: String,
+    /// Its own retention, as a duration.
+    pub retain: Option<String>,
+    /// The user's words.
+    pub description: Option<String>,
+    /// Whether every file is read each time.
+    pub always_read: bool,
+    /// When it was defined.
+    pub created_at: Option<Timestamp>,
+    /// Whether a definition is there, or only snapshots.
+    pub defined: bool,
+    /// Completed snapshots that are not deleted.
+    pub snapshots: u64,
+    /// When the newest of them was taken.
+    pub latest: Option<Timestamp>,
+}
+
+impl InstanceView {
+    /// An instance and what is known of its snapshots.
+    pub fn of(name: &str, record: Option<&InstanceRecord>, snapshots: u64, latest: Option<Timestamp>) -> Self {
+        Self {
+            name: name.to_string(),
+            source: record.and_then(|record| record.source.clone()),
+            plan: record.map_or_else(|| super::plan::DEFAULT_PLAN.to_string(), |record| record.plan.clone()),
+            retain: record.and_then(|record| record.retain_ns).map(format_duration),
+            description: record.and_then(|record| record.description.clone()),
+            always_read: record.is_some_and(|record| record.always_read),
+            created_at: record.map(|record| timestamp(record.created_at_ns)),
+            defined: record.is_some(),
+            snapshots,
+            latest,
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! A folder as an instance: everything below it, as the file system has it.
+//!
+//! Folders are read side by side. A file whose size, times and inode are as the parent snapshot has them is not read
+//! again.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+use rustix::fs::{OFlags, SeekFrom, major, minor};
+
+use crate::chunk::{HEAD_LEN, class_of};
+use crate::error::{Error, Result};
+use crate::format::manifest::{Component, Origin};
+use crate::format::tree::{Class, Content, Directory, Entry, Metadata, Node, Stamp};
+use crate::limits;
+use crate::ops::capture::{Capture, Captured, RandomRead, SMALL_FILE, content_of, entry_of, store_directory};
+use crate::repo::read_directory;
+
+/// How often a file that becomes shorter while it is read is begun again.
+const TRIES: usize = 3;
+/// A file that was changed within this time before it was read may be changed again without its times showing it, so
+/// it is read again by the next snapshot. Two ticks of the coarsest clock that kernels stamp files with.
+const STAMP_MARGIN_NS: i64 = 20_000_000;
+
+/// What may be chosen about a folder's capture.
+#[derive(Debug, Clone, Default)]
+pub struct FilesOptions {
+    /// Leave out what cannot be read, and record it.
+    pub skip_unreadable: bool,
+    /// Read every file, even where nothing seems changed.
+    pub always_read: bool,
+    /// Folders that are left out: the repository itself, where it lies inside.
+    pub excluded: Vec<PathBuf>,
+}
+
+/// Captures everything below `folder` as the component `name`.
+pub fn capture(capture: &Capture<'_>, name: &str, folder: &Path, options: &FilesOptions) -> Result<Component> {
+    let metadata = fs::metadata(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::NotFound(format!("the source folder {} is not there", folder.display())),
+        _ => Error::source(folder, error),
+    })?;
+    if !metadata.is_dir() {
+        return Err(Error::Usage(format!(
+            "{} is not a folder; a database file is a source as sqlite:…, and any single file can be brought in by `snaphold load`",
+            folder.display()
+        )));
+    }
+    let parent = capture.parent_component(name).filter(|component| component.origin == Origin::Files);
+    let walk = Walk {
+        capture,
+        options,
+        excluded: options.excluded.iter().filter_map(|path| fs::metadata(path).ok()).map(|meta| inode(&meta)).collect(),
+        links: Mutex::default(),
+        device: metadata.dev(),
+    };
+    capture.progress.stage(
+        "reading",
+        parent.and_then(|parent| match &parent.root.node {
+            Node::Directory { summary, .. } => Some(summary.bytes),
+            _ => None,
+        }),
+    );
+    let listing = parent.and_then(|component| content_of(&component.root));
+    let node = walk.folder(folder, Path::new(""), listing, 0)?;
+    let root = Entry { name: Vec::new(), metadata: walk.metadata(folder, &metadata)?, node };
+    Ok(Component { name: name.to_string(), origin: Origin::Files, root, unreadable: capture.unreadable() })
+}
+
+fn inode(metadata: &fs::Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+struct Walk<'a> {
+    capture: &'a Capture<'a>,
+    options: &'a FilesOptions,
+    excluded: Vec<(u64, u64)>,
+    /// Contents of files with several names, by device and inode.
+    links: Mutex<HashMap<(u64, u64), (Content, Class)>>,
+    device: u64,
+}
+
+impl Walk<'_> {
+    /// Reads a folder and all below it. `relative` is its path below the source.
+    fn folder(&self, path: &Path, relative: &Path, parent: Option<&Content>, depth: usize) -> Result<Node> {
+        if depth > limits::PATH_DEPTH_MAX {
+            return Err(Error::Refused(format!("folders are nested too deeply at {}", path.display())));
+        }
+        let known = match parent {
+            Some(listing) if self.capture.trust_parent => read_directory(self.capture.contents.reader(), listing)?,
+            _ => Directory::default(),
+        };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path).map_err(|error| Error::source(path, error))? {
+            names.push(entry.map_err(|error| Error::source(path, error))?.file_name());
+        }
+        names.sort_unstable_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
+        let entries: Vec<Option<Entry>> = names
+            .into_par_iter()
+            .map(|name| {
+                let known = entry_of(&known, name.as_bytes());
+                self.entry(path, relative, name, known, depth)
+            })
+            .collect::<Result<_>>()?;
+        let directory = Directory { entries: entries.into_iter().flatten().collect() };
+        store_directory(&self.capture.contents, &directory, parent)
+    }
+
+    /// One name of a folder; `None` for what is not stored (a socket, what is gone by now, the repository itself).
+    fn entry(
+        &self,
+        folder: &Path,
+        relative: &Path,
+        name: OsString,
+        known: Option<&Entry>,
+        depth: usize,
+    ) -> Result<Option<Entry>> {
+        let path = folder.join(&name);
+        match self.read_entry(&path, &relative.join(&name), &name, known, depth) {
+            Err(Error::Source { path: failed, error }) if failed == path => {
+                if error.kind() == io::ErrorKind::NotFound {
+                    return Ok(None);
+                }
+                if !self.options.skip_unreadable {
+                    return Err(Error::Source { path, error });
+                }
+                self.capture.count_unreadable();
+                self.capture.progress.notice(&format!("left out: cannot read {}: {error}", path.display()));
+                let metadata = Metadata { mode: 0, uid: 0, gid: 0, mtime_ns: 0, xattrs: Vec::new() };
+                let node = Node::Unreadable { reason: error.to_string() };
+                Ok(Some(Entry { name: name.into_vec(), metadata, node }))
+            }
+            other => other,
+        }
+    }
+
+    fn read_entry(
+        &self,
+        path: &Path,
+        relative: &Path,
+        name: &OsStr,
+        known: Option<&Entry>,
+        depth: usize,
+    ) -> Result<Option<Entry>> {
+        let stat = fs::symlink_metadata(path).map_err(|error| Error::source(path, error))?;
+        let kind = stat.file_type();
+        let finish =
+            |metadata: Metadata, node: Node| Ok(Some(Entry { name: name.as_bytes().to_vec(), metadata, node }));
+        if kind.is_file() {
+            if let Some(entry) = known.filter(|known| self.is_unchanged(known, &stat)) {
+                self.capture.progress.advance(stat.len());
+                return Ok(Some(entry.clone()));
+            }
+            let metadata = self.metadata(path, &stat)?;
+            let node = self.file(path, relative, stat, known)?;
+            return finish(metadata, node);
+        }
+        let metadata = self.metadata(path, &stat)?;
+        if kind.is_dir() {
+            if self.excluded.contains(&inode(&stat)) {
+                self.capture.progress.notice(&format!("left out: {} is the repository", path.display()));
+                return Ok(None);
+            }
+            let listing = known
+                .and_then(content_of)
+                .filter(|_| known.is_some_and(|known| matches!(known.node, Node::Directory { .. })));
+            let node = self.folder(path, relative, listing, depth + 1)?;
+            return finish(metadata, node);
+        }
+        if kind.is_symlink() {
+            let target = fs::read_link(path).map_err(|error| Error::source(path, error))?;
+            return finish(metadata, Node::Symlink { target: target.into_os_string().into_vec() });
+        }
+        let (major, minor) = (major(stat.rdev()), minor(stat.rdev()));
+        if kind.is_fifo() {
+            finish(metadata, Node::Fifo)
+        } else if kind.is_char_device() {
+            finish(metadata, Node::CharDevice { major, minor })
+        } else if kind.is_block_device() {
+            finish(metadata, Node::BlockDevice { major, minor })
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn is_unchanged(&self, known: &Entry, stat: &fs::Metadata) -> bool {
+        if self.options.always_read || !self.capture.trust_parent {
+            return false;
+        }
+        match &known.node {
+            Node::File { content, stamp: Some(stamp), .. } => {
+                content.len() == stat.len() && known.metadata.mtime_ns == mtime_ns(stat) && *stamp == stamp_of(stat)
+            }
+            _ => false,
+        }
+    }
+
+    fn metadata(&self, path: &Path, stat: &fs::Metadata) -> Result<Metadata> {
+        Ok(Metadata {
+            mode: stat.mode() & 0o7777,
+            uid: stat.uid(),
+            gid: stat.gid(),
+            mtime_ns: mtime_ns(stat),
+            xattrs: xattrs(path).map_err(|error| Error::source(path, error))?,
+        })
+    }
+
+    fn file(&self, path: &Path, relative: &Path, stat: fs::Metadata, known: Option<&Entry>) -> Result<Node> {
+        let link_group = (stat.nlink() > 1).then(|| stat.ino() ^ (stat.dev() ^ self.device) << 48);
+        let lock = || self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if link_group.is_some()
+            && let Some((content, class)) = lock().get(&inode(&stat)).cloned()
+        {
+            return Ok(Node::File { content, class, link_group, stamp: self.stamp(&stat) });
+        }
+        let base = known.and_then(|known| match &known.node {
+            Node::File { content, .. } => Some(content),
+            _ => None,
+        });
+        let mut stat = stat;
+        for _ in 0..TRIES {
+            let file = fs::OpenOptions::new()
+                .read(true)
+                .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
+                .open(path)
+                .map_err(|error| Error::source(path, error))?;
+            let Some((content, class)) = self.read_file(&file, path, relative, &stat, base)? else {
+                stat = file.metadata().map_err(|error| Error::source(path, error))?;
+                continue;
+            };
+            self.capture.progress.advance(content.len());
+            let after = file.metadata().map_err(|error| Error::source(path, error))?;
+            let is_still = stamp_of(&after) == stamp_of(&stat) && mtime_ns(&after) == mtime_ns(&stat);
+            if link_group.is_some() {
+                lock().insert(inode(&stat), (content.clone(), class));
+            }
+            let stamp = if is_still { self.stamp(&stat) } else { None };
+            return Ok(Node::File { content, class, link_group, stamp });
+        }
+        Err(Error::source(path, io::Error::other("it becomes shorter each time it is read")))
+    }
+
+    /// The stamp to recognise the file by, unless it is so young that it may change once more without showing it.
+    fn stamp(&self, stat: &fs::Metadata) -> Option<Stamp> {
+        let stamp = stamp_of(stat);
+        (stamp.ctime_ns.saturating_add(STAMP_MARGIN_NS) < self.capture.began_at_ns).then_some(stamp)
+    }
+
+    /// A file's content; `None` where it became shorter meanwhile.
+    fn read_file(
+        &self,
+        file: &File,
+        path: &Path,
+        relative: &Path,
+        stat: &fs::Metadata,
+        base: Option<&Content>,
+    ) -> Result<Option<(Content, Class)>> {
+        let contents = &self.capture.contents;
+        let source = OpenFile { file, path };
+        let len = stat.len();
+        if len <= SMALL_FILE {
+            let mut bytes = vec![0; len as usize];
+            if source.read_at(0, &mut bytes)? < bytes.len() {
+                return Ok(None);
+            }
+            let class = class_of(relative, bytes.get(..HEAD_LEN).unwrap_or(&bytes), len);
+            return contents.small(&bytes, class, base).map(|content| Some((content, class)));
+        }
+        let mut head = vec![0; HEAD_LEN];
+        let read = source.read_at(0, &mut head)?;
+        let class = class_of(relative, head.get(..read).unwrap_or_default(), len);
+        let content = match class {
+            Class::Page { page_size } => match contents.pages(&source, len, page_size, base)? {
+                Captured::Whole(content) => content,
+                Captured::Shrunk => return Ok(None),
+            },
+            Class::Stream => {
+                let mut input = io::Read::take(file, len);
+                let content = contents.stream(&mut input, &path.to_string_lossy(), class, base)?;
+                if content.len() < len {
+                    return Ok(None);
+                }
+                content
+            }
+        };
+        Ok(Some((content, class)))
+    }
+}
+
+fn mtime_ns(stat: &fs::Metadata) -> i64 {
+    stat.mtime().saturating_mul(1_000_000_000).saturating_add(stat.mtime_nsec())
+}
+
+fn stamp_of(stat: &fs::Metadata) -> Stamp {
+    let ctime_ns = stat.ctime().saturating_mul(1_000_000_000).saturating_add(stat.ctime_nsec());
+    Stamp { device: stat.dev(), inode: stat.ino(), ctime_ns }
+}
+
+/// A file's extended attributes (ACLs are among them), sorted by name. A file system without any has none.
+fn xattrs(path: &Path) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let names = match xattr::list(path) {
+        Ok(names) => names,
+        Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut attributes = Vec::new();
+    for name in names {
+        if let Some(value) = xattr::get(path, &name)? {
+            attributes.push((name.into_vec(), value));
+        }
+    }
+    attributes.sort_unstable();
+    Ok(attributes)
+}
+
+/// A file of the source, open.
+pub struct OpenFile<'f> {
+    /// The file.
+    pub file: &'f File,
+    /// Its path, for errors.
+    pub path: &'f Path,
+}
+
+impl RandomRead for OpenFile<'_> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, offset + done as u64) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::source(self.path, error)),
+            }
+        }
+        Ok(done)
+    }
+
+    fn next_data(&self, offset: u64, len: u64) -> u64 {
+        match rustix::fs::seek(self.file, SeekFrom::Data(offset)) {
+            Ok(data) => data,
+            // ENXIO: nothing but a hole from here on. Any other answer: the file system cannot tell.
+            Err(rustix::io::Errno::NXIO) => len,
+            Err(_) => offset,
+        }
+    }
+}
