@@ -237,7 +237,7 @@ fn power_cuts(dropped: &Dropped, first: u64, step: u64, seeds: u64) -> (Vec<Stri
             let storage: Arc<dyn Storage> = Arc::new(LocalFolder::open_on(image, ROOT).unwrap());
             // The index is on a disk of its own: what it knows may be ahead.
             let copy = folder.path().join(format!("copy-{seed}"));
-            if (n / step + seed) % 2 == 0 {
+            if (n / step + seed).is_multiple_of(2) {
                 copy_folder(&index, &copy);
             }
             if let Err(what) = check(&storage, &copy, &machine, &told) {

@@ -218,7 +218,6 @@ impl<'r> Session<'r> {
         }
         root.sort_by(|a, b| a.name.cmp(&b.name));
         let listing = store.listing(&directory_bytes(&Directory { entries: root }), before.get("/"))?;
-        drop(store);
         let root = entry("", Node::Directory { listing, summary: Summary::default() });
         let component = Component { name: "data".into(), origin: Origin::Files, root, unreadable: 0 };
         Ok((self.manifest(vec![component]), writer))
@@ -243,7 +242,7 @@ impl<'r> Session<'r> {
     }
 
     pub fn commit(self, manifest: &Manifest) -> Result<SnapshotId> {
-        let (name, _) = self.repo.commit(manifest)?;
+        let name = self.repo.commit(manifest)?;
         self.opened.reader.index().remember(&name.path())?;
         Ok(manifest.id)
     }
