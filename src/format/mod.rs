@@ -63,10 +63,12 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 
 /// The value that `bytes` hold: all of them, nothing behind.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FormatError> {
-    let decoded = match bytes.len() {
-        0..=SMALL => bincode::serde::decode_from_slice(bytes, encoding::<{ COUNTED_MAX * SMALL }>()),
-        ..=MIDDLE => bincode::serde::decode_from_slice(bytes, encoding::<{ COUNTED_MAX * MIDDLE }>()),
-        _ => bincode::serde::decode_from_slice(bytes, encoding::<{ crate::limits::DIRECTORY_MAX }>()),
+    let decoded = if bytes.len() <= SMALL {
+        bincode::serde::decode_from_slice(bytes, encoding::<{ COUNTED_MAX * SMALL }>())
+    } else if bytes.len() <= MIDDLE {
+        bincode::serde::decode_from_slice(bytes, encoding::<{ COUNTED_MAX * MIDDLE }>())
+    } else {
+        bincode::serde::decode_from_slice(bytes, encoding::<{ crate::limits::DIRECTORY_MAX }>())
     };
     let (value, used) = decoded.map_err(|error| FormatError::damaged(format!("it cannot be decoded ({error})")))?;
     if used != bytes.len() {

@@ -242,7 +242,7 @@ impl<'r> Session<'r> {
     }
 
     pub fn commit(self, manifest: &Manifest) -> Result<SnapshotId> {
-        let (name, _) = self.repo.commit(manifest)?;
+        let name = self.repo.commit(manifest)?;
         self.opened.reader.index().remember(&name.path())?;
         Ok(manifest.id)
     }
