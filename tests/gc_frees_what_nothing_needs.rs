@@ -367,7 +367,7 @@ fn a_pack_whose_footer_cannot_be_read_stays() {
     bytes[at] ^= 1;
     storage.overwrite(&big.name, &bytes);
     for index in ["main", "fresh"] {
-        drop(gc_full(&place.open_with(index)).unwrap());
+        gc_full(&place.open_with(index)).unwrap();
         assert_eq!(storage.get(&big.name).unwrap(), bytes, "nobody knows what it holds");
     }
     assert_eq!(read_back(&repo, kept).unwrap()["b"], noise(2, 100_000));

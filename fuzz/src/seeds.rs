@@ -206,7 +206,7 @@ fn packs() -> Vec<Seed> {
         stored,
         chunks,
     };
-    let blocks = vec![
+    let blocks = [
         block(
             BlockCodec::Zstd,
             text.len(),

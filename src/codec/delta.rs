@@ -21,15 +21,10 @@ const DICTIONARY_MAGIC: [u8; 4] = [0x37, 0xa4, 0x30, 0xec];
 /// The frames have neither magic number nor length, which the pack's footer knows, and their literals are left as they
 /// are: deltas are stored many to a block, and compressed there together they become 10 to 15 % smaller than if each had
 /// a code of its own.
+#[derive(Default)]
 pub struct DeltaEncoder<'b> {
     context: Option<CCtx<'b>>,
     buffer: Vec<u8>,
-}
-
-impl Default for DeltaEncoder<'_> {
-    fn default() -> Self {
-        Self { context: None, buffer: Vec::new() }
-    }
 }
 
 fn context<'b>() -> Result<CCtx<'b>, usize> {

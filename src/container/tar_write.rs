@@ -122,7 +122,7 @@ impl<W: Write> TarWriter<W> {
             }
             MemberKind::Directory => kind::DIRECTORY,
             MemberKind::Symlink { target } => {
-                if target.is_empty() || target.contains(&0) {
+                if target.is_empty() || target.contains(&0) || target.len() > limits::LINK_TARGET_MAX {
                     return Err(refused("its target is none"));
                 }
                 header.link = target.clone();
@@ -181,6 +181,8 @@ impl<W: Write> TarWriter<W> {
         if len > limits::PAX_HEADER_MAX {
             return Err(refused("its extended attributes are too large"));
         }
+        // A tree that was made to harm can have two attributes of one name: no tar that its reader refuses is written.
+        Extended::parse(&records).map_err(|detail| refused(&detail))?;
         let name = b"././@PaxHeader".to_vec();
         let header = Header { name, mode: 0o644, size: len, kind: kind::PAX, ..Header::default() };
         self.put(&header.to_block(&[]), BLOCK)?;
@@ -253,6 +255,26 @@ impl<W: Write> Write for Exactly<'_, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Found by a fuzzer: the export of such a tree could not be loaded again.
+    #[test]
+    fn what_the_reader_would_refuse_is_not_written() {
+        let path = RelativePath::parse(b"a").unwrap();
+        let append = |names: &[&[u8]]| {
+            let xattrs = names.iter().map(|name| (name.to_vec(), b"value".to_vec())).collect();
+            let metadata = Metadata { mode: 0, uid: 0, gid: 0, mtime_ns: 0, xattrs };
+            TarWriter::new(Vec::new(), "x.tar").append(&path, &metadata, &MemberKind::Fifo, |_| Ok(()))
+        };
+        append(&[b"user.a", b"user.b"]).unwrap();
+        for names in [&[&b"user.a"[..], b"user.a"][..], &[b""], &[b"user.\0"]] {
+            assert!(matches!(append(names), Err(Error::Refused(_))), "{names:?}");
+        }
+        let target = vec![b'a'; limits::LINK_TARGET_MAX + 1];
+        let metadata = Metadata { mode: 0, uid: 0, gid: 0, mtime_ns: 0, xattrs: Vec::new() };
+        let link = MemberKind::Symlink { target };
+        let appended = TarWriter::new(Vec::new(), "x.tar").append(&path, &metadata, &link, |_| Ok(()));
+        assert!(matches!(appended, Err(Error::Refused(_))));
+    }
 
     #[test]
     fn a_long_name_is_split_at_a_slash_where_both_parts_fit() {

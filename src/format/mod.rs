@@ -42,21 +42,35 @@ impl FormatError {
 }
 
 /// The one encoding of structures: bincode 2, little endian, variable-length integers, lengths before sequences.
-fn encoding() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<{ crate::limits::DIRECTORY_MAX }>()
+///
+/// A text's declared length is allocated before its bytes are looked for, so `LIMIT` goes with what there is.
+fn encoding<const LIMIT: usize>() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<LIMIT>()
 }
+
+/// bincode counts every integer with its full width: at most eight times the byte that it takes.
+const COUNTED_MAX: usize = 8;
+/// Encodings up to these lengths have limits of their own, bytes.
+const SMALL: usize = 64 * 1024;
+const MIDDLE: usize = 2 * 1024 * 1024;
 
 /// The stored bytes of `value`.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     // Encoding into memory fails only for types that serde cannot size, and none of ours is one; an empty answer
     // would be refused by every decoder, so that even then nothing wrong is stored as right.
-    bincode::serde::encode_to_vec(value, encoding()).unwrap_or_default()
+    bincode::serde::encode_to_vec(value, encoding::<{ crate::limits::DIRECTORY_MAX }>()).unwrap_or_default()
 }
 
 /// The value that `bytes` hold: all of them, nothing behind.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FormatError> {
-    let (value, used) = bincode::serde::decode_from_slice(bytes, encoding())
-        .map_err(|error| FormatError::damaged(format!("it cannot be decoded ({error})")))?;
+    let decoded = if bytes.len() <= SMALL {
+        bincode::serde::decode_from_slice(bytes, encoding::<{ COUNTED_MAX * SMALL }>())
+    } else if bytes.len() <= MIDDLE {
+        bincode::serde::decode_from_slice(bytes, encoding::<{ COUNTED_MAX * MIDDLE }>())
+    } else {
+        bincode::serde::decode_from_slice(bytes, encoding::<{ crate::limits::DIRECTORY_MAX }>())
+    };
+    let (value, used) = decoded.map_err(|error| FormatError::damaged(format!("it cannot be decoded ({error})")))?;
     if used != bytes.len() {
         return Err(FormatError::damaged(format!("{} bytes follow its end", bytes.len() - used)));
     }
@@ -103,5 +117,29 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn rest(self) -> &'a [u8] {
         self.rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text of 1 GiB that is six bytes long: found by a fuzzer, as an allocation of 1 GiB.
+    #[test]
+    fn a_text_that_declares_far_more_than_there_is_has_nothing_allocated_for_it() {
+        for padding in [0, SMALL] {
+            let declared = [&[0xfc, 0, 0, 0xff, 0x3f, b'a'][..], &vec![b'a'; padding]].concat();
+            let error = decode::<String>(&declared).unwrap_err().to_string();
+            assert!(error.contains("Limit"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_counted_dearest_is_within_the_limits() {
+        for len in [1, SMALL - 9, SMALL, MIDDLE - 9, MIDDLE] {
+            // Integers of a byte each, counted as eight.
+            let numbers: Vec<u64> = vec![1; len];
+            assert_eq!(decode::<Vec<u64>>(&encode(&numbers)).unwrap(), numbers, "{len}");
+        }
     }
 }

@@ -255,12 +255,19 @@ impl Index {
 
     /// Remembers an object, by its path. Call it after a manifest was committed.
     pub fn remember(&self, path: &str) -> Result<()> {
-        if self.writable { self.db.put([b"s", path.as_bytes()].concat(), b"").map_err(failed) } else { Ok(()) }
+        self.write_one(|batch| batch.put([b"s", path.as_bytes()].concat(), b""))
     }
 
     /// Forgets an object that is removed on purpose.
     pub fn forget_object(&self, path: &str) -> Result<()> {
-        if self.writable { self.db.delete([b"s", path.as_bytes()].concat()).map_err(failed) } else { Ok(()) }
+        self.write_one(|batch| batch.delete([b"s", path.as_bytes()].concat()))
+    }
+
+    /// A change that the next open makes again where a crash loses it.
+    fn write_one(&self, change: impl FnOnce(&mut WriteBatch)) -> Result<()> {
+        let mut batch = WriteBatch::default();
+        change(&mut batch);
+        if self.writable { self.db.write_without_wal(batch).map_err(failed) } else { Ok(()) }
     }
 
     /// All packs it knows.

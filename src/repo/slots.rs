@@ -13,8 +13,11 @@ pub(super) struct StoredSlot {
     pub(super) slot: KeySlot,
 }
 
+/// Copies of slots that cannot be read, with the reason.
+pub(super) type DamagedCopies = Vec<(ObjectName, Error)>;
+
 /// Every slot of which at least one copy can be read, and the copies that cannot.
-pub(super) fn slots(storage: &dyn Storage) -> Result<(Vec<StoredSlot>, Vec<(ObjectName, Error)>)> {
+pub(super) fn slots(storage: &dyn Storage) -> Result<(Vec<StoredSlot>, DamagedCopies)> {
     let mut slots: Vec<StoredSlot> = Vec::new();
     let mut damaged = Vec::new();
     let mut listed = storage.list(ObjectKind::Key)?;

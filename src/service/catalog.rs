@@ -7,7 +7,7 @@ use crate::format::ledger::{LedgerRecord, SnapshotState};
 use crate::format::manifest::{Component, InstanceRecord, Manifest, Outcome, SnapshotType};
 use crate::id::SnapshotId;
 use crate::repo::{FoundWriter, Repository, StoredManifest, snapshot_topic};
-use crate::storage::ObjectName;
+use crate::storage::{ObjectKind, ObjectName};
 
 use super::view::{InstanceView, SnapshotView, timestamp};
 
@@ -152,7 +152,24 @@ impl Catalog {
 
     /// The snapshot that `text` names: an id, a unique prefix of one, `latest`, `latest~N` (safety snapshots do not count), each also as
     /// `INSTANCE@…` for one instance's.
+    ///
+    /// Where a manifest cannot be read, what would be "not found" may be just that one, and which is the latest cannot be
+    /// told: both are `Error::Damaged`.
     pub fn resolve(&self, text: &str) -> Result<&Snapshot> {
+        let unreadable = self.damaged.iter().map(|(name, _)| name).find(|name| name.kind() == ObjectKind::Snapshot);
+        let is_latest = text.rsplit('@').next().is_some_and(|spec| spec.starts_with("latest"));
+        match (self.resolve_readable(text), unreadable) {
+            (Ok(_), Some(name)) if is_latest => {
+                Err(Error::damaged(name, format!("so {text} cannot be told; name a snapshot by its id")))
+            }
+            (Err(Error::NotFound(_)), Some(name)) => {
+                Err(Error::damaged(name, format!("and no snapshot that can be read is {text}")))
+            }
+            (resolved, _) => resolved,
+        }
+    }
+
+    fn resolve_readable(&self, text: &str) -> Result<&Snapshot> {
         let (instance, spec) = match text.rsplit_once('@') {
             Some((instance, spec)) => {
                 if !self.knows_instance(instance) {

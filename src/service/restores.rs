@@ -11,6 +11,7 @@ use crate::ops::Progress;
 use crate::ops::restore::{self, Mark, RestorePlan, RestoreReport, plan_in_place, restore_new};
 use crate::repo::Reader;
 use crate::source::{SourceUrl, sqlite};
+use crate::storage::ObjectKind;
 
 use super::Service;
 use super::catalog::{Catalog, Snapshot};
@@ -219,7 +220,7 @@ impl Service {
 
     /// A snapshot that may be restored and exported: completed, not deleted, and within what its plan makes available.
     pub(super) fn restorable<'c>(&self, catalog: &'c Catalog, spec: &str) -> Result<&'c Snapshot> {
-        let snapshot = catalog.resolve(spec)?;
+        let snapshot = catalog.resolve(spec).map_err(|error| self.perhaps_lost(error))?;
         snapshot.components()?;
         let id = snapshot.manifest.id;
         if snapshot.is_deleted() {
@@ -246,6 +247,18 @@ impl Service {
             }
         }
         Ok(snapshot)
+    }
+
+    /// A snapshot that is not found may be one whose manifest was lost: the index remembers those.
+    fn perhaps_lost(&self, error: Error) -> Error {
+        let Error::NotFound(line) = &error else { return error };
+        let lost = self.repo.open_index().ok().and_then(|opened| {
+            opened.missing_objects.into_iter().find(|path| path.starts_with(ObjectKind::Snapshot.folder()))
+        });
+        match lost {
+            Some(path) => Error::damaged(path, format!("it is missing; {line}")),
+            None => error,
+        }
     }
 
     /// The one component of a snapshot.

@@ -117,6 +117,7 @@ fn a_tar_gz_holds_the_dump_as_hosted_services_export_it() {
     let (archive, report) = place.export(&loaded, ExportFormat::TarGz).unwrap();
     assert!(report.files > 10, "the files in the dump are counted, not the dump");
 
+    assert!(archive.len() < dump.len() + dump.len() / 100 + 2048, "{} bytes for {}", archive.len(), dump.len());
     let entries = foreign_tar(&gunzip(&archive));
     assert_eq!(entries.len(), 1);
     assert!(entries["movies.dump"] == (TAKEN_AT as u64, dump));

@@ -101,6 +101,12 @@ impl Machine {
     }
 }
 
+/// A folder for indexes: in memory where there is such a place, since the index is derived and its many fsyncs would be
+/// most of what the tests wait for.
+pub fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A storage with a repository, and a machine that uses it.
 pub struct Place {
     pub storage: Arc<dyn Storage>,
@@ -119,7 +125,7 @@ impl Place {
 
     /// Without making a repository.
     pub fn around(storage: impl Storage + 'static, machine: Machine) -> Self {
-        Self { storage: Arc::new(storage), machine, folder: tempfile::tempdir().unwrap() }
+        Self { storage: Arc::new(storage), machine, folder: scratch() }
     }
 
     pub fn index(&self, name: &str) -> PathBuf {
@@ -185,6 +191,13 @@ impl<'r> Session<'r> {
 
     /// Stores files and what lists them, durably. Returns the manifest, not committed.
     pub fn store(&mut self, files: &Files) -> Result<Manifest> {
+        let (manifest, writer) = self.store_unfinished(files)?;
+        writer.finish()?;
+        Ok(manifest)
+    }
+
+    /// The same, with packs still under way.
+    pub fn store_unfinished(&mut self, files: &Files) -> Result<(Manifest, ChunkWriter)> {
         let writer = self.writer.take().unwrap();
         let trust = self.opened.is_whole() && !writer.has_condemned();
         let config = self.repo.config();
@@ -205,11 +218,9 @@ impl<'r> Session<'r> {
         }
         root.sort_by(|a, b| a.name.cmp(&b.name));
         let listing = store.listing(&directory_bytes(&Directory { entries: root }), before.get("/"))?;
-        drop(store);
-        writer.finish()?;
         let root = entry("", Node::Directory { listing, summary: Summary::default() });
         let component = Component { name: "data".into(), origin: Origin::Files, root, unreadable: 0 };
-        Ok(self.manifest(vec![component]))
+        Ok((self.manifest(vec![component]), writer))
     }
 
     fn manifest(&self, components: Vec<Component>) -> Manifest {
@@ -231,7 +242,8 @@ impl<'r> Session<'r> {
     }
 
     pub fn commit(self, manifest: &Manifest) -> Result<SnapshotId> {
-        self.repo.commit(manifest)?;
+        let name = self.repo.commit(manifest)?;
+        self.opened.reader.index().remember(&name.path())?;
         Ok(manifest.id)
     }
 }

@@ -148,7 +148,6 @@ fn capture_components(
         return Err(Error::Failed("the source gave nothing to store".into()));
     }
     manifest.cost.bytes_read = capturing.contents.bytes_read();
-    drop(capturing);
     progress.stage("storing", None);
     let stored = writer.finish()?;
     manifest.cost.bytes_new = stored.bytes_new;

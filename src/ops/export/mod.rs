@@ -37,8 +37,8 @@ pub use options::{ExportFormat, ExportOptions, ExportReport, Neo4jFormat, Sqlite
 
 /// gzip's level for files and texts.
 const GZIP_LEVEL: u32 = 6;
-/// gzip's level for what is compressed already.
-const GZIP_LEVEL_COMPRESSED: u32 = 1;
+/// gzip's level for what is compressed already: none. Level 1 makes such data a twentieth longer, and slowly.
+const GZIP_LEVEL_COMPRESSED: u32 = 0;
 /// For each format, whether the snapshot can be exported as it; if not, why not.
 pub fn exportable(reader: &Reader, manifest: &Manifest) -> Result<Vec<(ExportFormat, Result<(), String>)>> {
     let components = match &manifest.outcome {

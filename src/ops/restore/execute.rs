@@ -352,7 +352,7 @@ mod tests {
         new[5 * GRAIN - 1] = 2;
         assert_eq!(differing(0, &new, &old), [GRAIN..3 * GRAIN, 4 * GRAIN..5 * GRAIN]);
         // The grains are those of the file, not of the chunk.
-        assert_eq!(differing(GRAIN as u64 - 1, &new[..2 * GRAIN], &old[..2 * GRAIN]), [1..GRAIN + 1]);
+        assert_eq!(differing(GRAIN as u64 - 1, &new[..2 * GRAIN], &old[..2 * GRAIN]), vec![1..GRAIN + 1]);
     }
 
     proptest! {
