@@ -9,6 +9,8 @@ use snaphold::format::ledger::LedgerRecord;
 use snaphold::format::manifest::Manifest;
 use snaphold::format::object::{self, ObjectTag};
 use snaphold::format::{decode, encode};
+use snaphold::ops::export::exportable;
+use snaphold::ops::ls::list;
 use snaphold::repo::{Repository, WriterRecord};
 use snaphold::storage::{ObjectKind, ObjectName, Storage};
 
@@ -81,8 +83,12 @@ fn look(world: &World, repo: &Repository) {
     for view in &snapshots {
         let _ = service.snapshot(&view.id);
         let _ = service.snapshots(Some(&view.instance));
-        let _ = service.exportable(&view.id);
-        let _ = service.ls(&view.id, b"", false, &snaphold::ops::Silent, &mut |_| Ok(()));
+    }
+    for snapshot in &catalog.snapshots {
+        let _ = exportable(&world.reader, &snapshot.manifest);
+        for component in snapshot.components().unwrap_or_default() {
+            let _ = list(&world.reader, &component.root, b"", false, &mut |_| Ok(()));
+        }
     }
     for view in &instances {
         let _ = service.instance(&view.name);

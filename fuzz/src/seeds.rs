@@ -281,6 +281,16 @@ fn manifest() -> Manifest {
 fn records() -> Vec<Seed> {
     let chosen = |choice: u8, plain: Vec<u8>| [vec![choice], plain].concat();
     let failed = Manifest { outcome: Outcome::Failed { reason: "no space".into() }, ..manifest() };
+    // Totals that no snapshot has: nothing may be added to them.
+    let mut most = manifest();
+    if let Outcome::Completed { components } = &mut most.outcome {
+        for component in components {
+            component.unreadable = u64::MAX;
+            if let Node::Directory { summary, .. } = &mut component.root.node {
+                *summary = Summary { files: u64::MAX, directories: u64::MAX, others: u64::MAX, bytes: u64::MAX };
+            }
+        }
+    }
     let state = SnapshotState {
         snapshot: SnapshotId([7; 8]),
         deleted: Some(Deletion { at_ns: 5, cause: DeletionCause::User, purge_after_ns: 7 }),
@@ -302,6 +312,7 @@ fn records() -> Vec<Seed> {
     let waits = encode(&(1u32, vec!["writers/ab".to_string()]));
     vec![
         ("records", "manifest", chosen(0, encode(&manifest()))),
+        ("records", "manifest-most", chosen(0, encode(&most))),
         ("records", "manifest-failed", chosen(0, encode(&failed))),
         ("records", "state", chosen(0x83, encode(&LedgerRecord::Snapshot(state)))),
         (
@@ -359,7 +370,10 @@ fn trees() -> Vec<Seed> {
     };
     let absent = Content::Chunks { root: ChunkId([5; 20]), depth: 2, len: 100_000 };
     let dangling = Directory { entries: vec![directory_entry("a", file(absent))] };
+    let longest = |name| directory_entry(name, file(Content::Run { byte: 0, len: u64::MAX }));
+    let endless = Directory { entries: vec![longest("a"), longest("b")] };
     vec![
+        ("directory", "endless", encode(&endless)),
         ("directory", "inner", encode(&inner)),
         ("directory", "outer", encode(&outer)),
         ("directory", "dangling", encode(&dangling)),

@@ -24,7 +24,7 @@ const EXPORT_MAX: usize = 4 << 20;
 pub fn directory(data: &[u8]) -> bool {
     let Ok(listing) = decode::<Directory>(data) else { return false };
     assert_eq!(decode::<Directory>(&encode(&listing)).unwrap(), listing);
-    if has_long_run(&listing, 0) {
+    if has_long_run(&listing, false, 0) {
         return false;
     }
     let world = world();
@@ -61,7 +61,7 @@ pub fn directory(data: &[u8]) -> bool {
 /// A folder's listing, exported as a tar that can be opened again.
 pub fn export(data: &[u8]) -> bool {
     let Ok(listing) = decode::<Directory>(data) else { return false };
-    if has_long_run(&listing, 0) {
+    if has_long_run(&listing, true, 0) {
         return false;
     }
     let world = world();
@@ -119,15 +119,14 @@ pub fn root(listing: &[u8]) -> Entry {
     Entry { name: Vec::new(), metadata, node: Node::Directory { listing, summary: Summary::default() } }
 }
 
-fn has_long_run(directory: &Directory, depth: usize) -> bool {
+/// Whether a folder below declares that its listing is a long run, or with `files` a file that it is one.
+fn has_long_run(directory: &Directory, files: bool, depth: usize) -> bool {
     directory.entries.iter().any(|entry| match &entry.node {
-        Node::File { content, .. } | Node::Directory { listing: content, .. } => match content {
-            Content::Run { len, .. } => *len > RUN_MAX,
-            Content::Inline(bytes) if matches!(entry.node, Node::Directory { .. }) && depth < 100 => {
-                decode::<Directory>(bytes).is_ok_and(|inner| has_long_run(&inner, depth + 1))
-            }
-            _ => false,
-        },
+        Node::File { content: Content::Run { len, .. }, .. } => files && *len > RUN_MAX,
+        Node::Directory { listing: Content::Run { len, .. }, .. } => *len > RUN_MAX,
+        Node::Directory { listing: Content::Inline(bytes), .. } if depth < 100 => {
+            decode::<Directory>(bytes).is_ok_and(|inner| has_long_run(&inner, files, depth + 1))
+        }
         _ => false,
     })
 }

@@ -114,6 +114,9 @@ impl<'r> Recipe<'r> {
                     offset += child.len();
                 }
             }
+            Reference::Chunk { id, len } if len > limits::BLOCK_MAX as u64 => {
+                return Err(Error::damaged(format!("chunk {id}"), format!("its recipe declares {len} bytes for it")));
+            }
             reference => extents.push(Extent { offset, reference }),
         }
         Ok(())

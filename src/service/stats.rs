@@ -78,12 +78,12 @@ impl Service {
                 name: view.name,
                 snapshots: usable.len() as u64,
                 bytes_latest: usable.last().map_or(0, |view| view.bytes_total),
-                bytes_logical: usable.iter().map(|view| view.bytes_total).sum(),
-                bytes_added: usable.iter().map(|view| view.bytes_stored).sum(),
+                bytes_logical: usable.iter().map(|view| view.bytes_total).fold(0, u64::saturating_add),
+                bytes_added: usable.iter().map(|view| view.bytes_stored).fold(0, u64::saturating_add),
             });
         }
         instances.retain(|stats| instance.is_none_or(|name| stats.name == name));
-        let bytes_logical: u64 = instances.iter().map(|stats| stats.bytes_logical).sum();
+        let bytes_logical = instances.iter().map(|stats| stats.bytes_logical).fold(0, u64::saturating_add);
         let storage = self.repo.storage();
         let (packs, manifests) = (storage.list(ObjectKind::Pack)?, storage.list(ObjectKind::Snapshot)?);
         let bytes_stored = packs.iter().chain(&manifests).map(|listed| listed.size).sum();

@@ -74,15 +74,15 @@ pub fn timestamp(nanoseconds: i64) -> Timestamp {
     Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or(Timestamp::MAX)
 }
 
-/// Totals over components.
+/// Totals over components. What a manifest declares may be anything: what is too much stays the most there is.
 pub fn summary(components: &[Component]) -> Summary {
     let mut total = Summary::default();
     for component in components {
         if let Node::Directory { summary, .. } = &component.root.node {
-            total.files += summary.files;
-            total.directories += summary.directories;
-            total.others += summary.others;
-            total.bytes += summary.bytes;
+            total.files = total.files.saturating_add(summary.files);
+            total.directories = total.directories.saturating_add(summary.directories);
+            total.others = total.others.saturating_add(summary.others);
+            total.bytes = total.bytes.saturating_add(summary.bytes);
         }
     }
     total
@@ -135,7 +135,7 @@ impl SnapshotView {
             bytes_stored: manifest.cost.bytes_stored,
             chunks_new: manifest.cost.chunks_new,
             chunks_delta: manifest.cost.chunks_delta,
-            unreadable: components.iter().map(|component| component.unreadable).sum(),
+            unreadable: components.iter().map(|component| component.unreadable).fold(0, u64::saturating_add),
             origin: components.first().map(|component| describe(&component.origin)),
             parent: manifest.parent.map(|parent| parent.to_string()),
             before_restore_of: manifest.before_restore_of.map(|id| id.to_string()),

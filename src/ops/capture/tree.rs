@@ -72,13 +72,13 @@ pub fn add_to_summary(summary: &mut Summary, node: &Node) {
     match node {
         Node::File { content, .. } => {
             summary.files += 1;
-            summary.bytes += content.len();
+            summary.bytes = summary.bytes.saturating_add(content.len());
         }
         Node::Directory { summary: below, .. } => {
-            summary.directories += below.directories + 1;
-            summary.files += below.files;
-            summary.others += below.others;
-            summary.bytes += below.bytes;
+            summary.directories = summary.directories.saturating_add(below.directories).saturating_add(1);
+            summary.files = summary.files.saturating_add(below.files);
+            summary.others = summary.others.saturating_add(below.others);
+            summary.bytes = summary.bytes.saturating_add(below.bytes);
         }
         _ => summary.others += 1,
     }

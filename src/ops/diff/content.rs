@@ -153,8 +153,8 @@ fn by_place(reader: &Reader, old: Part, new: Part) -> Result<Differing> {
         }
     }
     // The longer one's end is not read: it differs whatever is in it.
-    differing.gone += old.parts.iter().map(Part::len).sum::<u64>();
-    differing.new += new.parts.iter().map(Part::len).sum::<u64>();
+    differing.gone = old.parts.iter().map(Part::len).fold(differing.gone, u64::saturating_add);
+    differing.new = new.parts.iter().map(Part::len).fold(differing.new, u64::saturating_add);
     Ok(differing)
 }
 
@@ -167,7 +167,7 @@ struct Level {
 
 impl Level {
     fn bytes(&self) -> u64 {
-        self.chunks.iter().map(|(_, len)| len).sum()
+        self.chunks.iter().map(|(_, len)| *len).fold(0, u64::saturating_add)
     }
 
     /// Goes a level down. Adds the runs that come to light to `runs`.
@@ -178,7 +178,10 @@ impl Level {
                 for reference in node.references {
                     match reference {
                         Reference::Chunk { id, len } => self.chunks.push((id, len)),
-                        Reference::Run { byte, len } => *runs.entry(byte).or_default() += len,
+                        Reference::Run { byte, len } => {
+                            let run = runs.entry(byte).or_default();
+                            *run = run.saturating_add(len);
+                        }
                     }
                 }
             }
@@ -221,7 +224,10 @@ fn by_chunks(reader: &Reader, old: Part, new: Part) -> Result<Differing> {
         }
     }
     let more = |a: &HashMap<u8, u64>, b: &HashMap<u8, u64>| -> u64 {
-        a.iter().map(|(byte, len)| len.saturating_sub(b.get(byte).copied().unwrap_or(0))).sum()
+        a.iter().map(|(byte, len)| len.saturating_sub(b.get(byte).copied().unwrap_or(0))).fold(0, u64::saturating_add)
     };
-    Ok(Differing { gone: old.bytes() + more(&old_runs, &new_runs), new: new.bytes() + more(&new_runs, &old_runs) })
+    Ok(Differing {
+        gone: old.bytes().saturating_add(more(&old_runs, &new_runs)),
+        new: new.bytes().saturating_add(more(&new_runs, &old_runs)),
+    })
 }

@@ -201,8 +201,8 @@ impl Comparison<'_> {
             What::Changed if differs == [Aspect::Metadata] => &mut summary.metadata_changed,
             What::Changed => &mut summary.changed,
         } += 1;
-        summary.bytes_new += bytes.new;
-        summary.bytes_gone += bytes.gone;
+        summary.bytes_new = summary.bytes_new.saturating_add(bytes.new);
+        summary.bytes_gone = summary.bytes_gone.saturating_add(bytes.gone);
         let (path, path_hex) = shown_path(path);
         (self.visit)(Change {
             path,

@@ -151,12 +151,12 @@ fn tar_gz(
     for (name, source) in dumps {
         let of_dump = append_dump(work, &mut tar, &name, &source)?;
         done.files += of_dump.files;
-        done.bytes += of_dump.bytes;
+        done.bytes = done.bytes.saturating_add(of_dump.bytes);
     }
     if !files.is_empty() {
         let of_files = append_files(work, &mut tar, &files)?;
         done.files += of_files.files;
-        done.bytes += of_files.bytes;
+        done.bytes = done.bytes.saturating_add(of_files.bytes);
     }
     tar.finish()?.finish().map_err(failed)?;
     Ok(done)

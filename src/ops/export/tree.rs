@@ -49,13 +49,13 @@ pub fn append_files<W: Write>(work: &Work<'_>, tar: &mut TarWriter<W>, parts: &[
     for part in parts {
         members.push(PartMembers::new(work.reader, part, work.progress)?);
     }
-    work.progress.stage("exporting", Some(members.iter().map(|part| part.total).sum()));
+    work.progress.stage("exporting", Some(members.iter().map(|part| part.total).fold(0, u64::saturating_add)));
     let mut done = Done::default();
     read_ahead(work.reader, members.into_iter().flatten(), |stream| {
         while let Some(Member { path, metadata, kind }) = stream.next_content()? {
             if let MemberKind::File { len } = kind {
                 done.files += 1;
-                done.bytes += len;
+                done.bytes = done.bytes.saturating_add(len);
             }
             tar.append(&path, &metadata, &kind, |out| {
                 copy_present(work, stream, &path, &mut |bytes| {

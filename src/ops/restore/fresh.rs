@@ -314,7 +314,7 @@ impl<I: Iterator<Item = Result<Visited>>> NewTree<'_, I> {
             self.groups.insert(group, (folder, name.clone()));
         }
         self.report.files_changed += 1;
-        self.report.bytes_total += content.len();
+        self.report.bytes_total = self.report.bytes_total.saturating_add(content.len());
         Work::File(FileWork::new(folder, name, metadata, content))
     }
 }

@@ -144,5 +144,5 @@ pub(super) fn bytes_of(works: &[Work]) -> u64 {
         Work::File(file) => Some(&file.ranges),
         _ => None,
     });
-    ranges.flatten().map(|range| range.end - range.start).sum()
+    ranges.flatten().map(|range| range.end - range.start).fold(0, u64::saturating_add)
 }

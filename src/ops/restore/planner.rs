@@ -161,13 +161,13 @@ impl<'a> Planner<'a> {
             Node::Directory { .. } => self.folder(folder, name, metadata, found),
             Node::File { content, link_group: None, .. } => {
                 self.report.files += 1;
-                self.report.bytes_total += content.len();
+                self.report.bytes_total = self.report.bytes_total.saturating_add(content.len());
                 self.file(folder, name, metadata, content, found)
             }
             Node::File { content, link_group: Some(group), .. } => {
                 self.report.files += 1;
                 let group = self.groups.entry(group).or_insert_with(|| {
-                    self.report.bytes_total += content.len();
+                    self.report.bytes_total = self.report.bytes_total.saturating_add(content.len());
                     Group { metadata, content, members: Vec::new() }
                 });
                 group.members.push(Member { folder, name, found });
