@@ -77,7 +77,11 @@ pub fn note(repo: &Repository, ledger: &LedgerView, due: &[Due]) -> Result<()> {
     };
     paths.extend(due.iter().flat_map(|due| [due.stored.name.path(), due.topic.clone()]));
     paths.drain(..paths.len().saturating_sub(NOTES_KEPT));
-    repo.append_ledger(PURGED_TOPIC, before.map(|revision| revision.number), &LedgerRecord::Purged(paths))
+    let number = before.map(|revision| revision.number);
+    repo.append_ledger(PURGED_TOPIC, number, &LedgerRecord::Purged(paths))?;
+    // The new notes hold the old ones.
+    let replaced = number.and_then(|number| ObjectName::new(ObjectKind::Ledger, format!("{PURGED_TOPIC}.{number:08}")));
+    replaced.map_or(Ok(()), |name| delete(repo, &name).map(drop))
 }
 
 /// Whether an object that is gone was removed on purpose, as far as the ledger's notes reach back.
