@@ -159,11 +159,12 @@ impl Catalog {
         let unreadable = self.damaged.iter().map(|(name, _)| name).find(|name| name.kind() == ObjectKind::Snapshot);
         let is_latest = text.rsplit('@').next().is_some_and(|spec| spec.starts_with("latest"));
         match (self.resolve_readable(text), unreadable) {
-            (Ok(_), Some(name)) if is_latest => {
-                Err(Error::damaged(name, format!("so {text} cannot be told; name a snapshot by its id")))
-            }
+            (Ok(_), Some(name)) if is_latest => Err(Error::damaged(
+                name,
+                format!("it cannot be read, so {text} cannot be told; name a snapshot by its id"),
+            )),
             (Err(Error::NotFound(_)), Some(name)) => {
-                Err(Error::damaged(name, format!("and no snapshot that can be read is {text}")))
+                Err(Error::damaged(name, format!("it cannot be read, and no other snapshot is {text}")))
             }
             (resolved, _) => resolved,
         }
