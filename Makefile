@@ -42,7 +42,7 @@ demo: build ## Snapshot, change, snapshot, list, export, restore, compare: on fi
 
 .PHONY: test
 test: setup-test build check ## All checks and tests (15 minutes with a warm target folder)
-	$(CARGO) test --release $(ONLY)
+	$(CARGO) test --release --no-fail-fast $(ONLY)
 
 .PHONY: setup-test
 setup-test:

@@ -13,6 +13,7 @@ use crate::id::{CHUNK_ID_LEN, ChunkId, RepoId};
 const CHUNK_ID_CONTEXT: &str = "snaphold v1 chunk id key";
 const CONFIG_MAC_CONTEXT: &str = "snaphold v1 config authentication key";
 const PACK_ROOT_CONTEXT: &str = "snaphold v1 root of pack keys";
+const NAMES_CONTEXT: &str = "snaphold v1 key of names";
 const OBJECT_ROOT_CONTEXT: &str = "snaphold v1 root of object keys";
 
 /// The kind that is authenticated with what a pack's sealer seals. Objects have an own root, so it clashes with none.
@@ -24,6 +25,7 @@ pub struct RepoKeys {
     encryption: Encryption,
     chunk_id: Key,
     config_mac: Key,
+    names: Key,
     pack_root: Key,
     object_root: Key,
 }
@@ -37,6 +39,7 @@ impl RepoKeys {
             encryption,
             chunk_id: key(CHUNK_ID_CONTEXT),
             config_mac: key(CONFIG_MAC_CONTEXT),
+            names: key(NAMES_CONTEXT),
             pack_root: key(PACK_ROOT_CONTEXT),
             object_root: key(OBJECT_ROOT_CONTEXT),
         }
@@ -69,6 +72,15 @@ impl RepoKeys {
     /// Whether `mac` is the [`Self::config_mac`] of `config`. Takes the same time whichever byte differs.
     pub fn config_mac_is(&self, config: &[u8], mac: &[u8; 32]) -> bool {
         verify_slices_are_equal(&self.config_mac(config), mac).is_ok()
+    }
+
+    /// What stands for a name where an object's name must tell one thing from another: the first 16 bytes of its keyed
+    /// BLAKE3. Who holds no key cannot try names against it.
+    pub fn name_tag(&self, name: &[u8]) -> [u8; 16] {
+        let mut tag = [0; 16];
+        let hash = blake3::keyed_hash(&self.names, name);
+        tag.iter_mut().zip(hash.as_bytes()).for_each(|(to, from)| *to = *from);
+        tag
     }
 
     /// The sealer of the pack with this salt. A salt is drawn at random for one pack, and never used again.

@@ -22,7 +22,7 @@ use crate::format::{decode, encode};
 use crate::id::{CHUNK_ID_LEN, ChunkId, HASH_LEN, PackId, RepoId};
 
 /// Changed whenever the keys or values are: an index of another version is made anew.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const BLOCK_CACHE_BYTES: usize = 32 << 20;
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 

@@ -12,7 +12,7 @@ use crate::format::manifest::SnapshotType;
 use crate::format::object::{self, ObjectTag};
 use crate::format::{decode, encode};
 use crate::id::{SnapshotId, WriterId};
-use crate::storage::{ObjectKind, ObjectName, PutOutcome};
+use crate::storage::{ObjectKind, ObjectName, PROBE_PREFIX, PutOutcome};
 
 use super::{Repository, names};
 
@@ -138,7 +138,9 @@ impl Repository {
     /// All registered writers.
     pub fn writers(&self) -> Result<Vec<FoundWriter>> {
         let mut writers = Vec::new();
-        for listed in self.storage.list(ObjectKind::Writer)? {
+        // `check-storage` leaves probes of this kind where it is stopped.
+        let listed = self.storage.list(ObjectKind::Writer)?;
+        for listed in listed.into_iter().filter(|listed| !listed.name.leaf().starts_with(PROBE_PREFIX)) {
             writers.extend(self.found_writer(listed.name)?);
         }
         Ok(writers)

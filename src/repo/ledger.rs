@@ -36,12 +36,6 @@ pub fn snapshot_topic(id: &SnapshotId) -> String {
     format!("5{id}")
 }
 
-/// The topic of an instance's definition.
-pub fn instance_topic(name: &str) -> String {
-    let hash = blake3::hash(name.as_bytes()).to_hex();
-    format!("1{}", hash.get(..32).unwrap_or_default())
-}
-
 /// The topic of what garbage collection has removed.
 pub const PURGED_TOPIC: &str = "7";
 
@@ -56,6 +50,12 @@ fn split(name: &ObjectName) -> Option<(String, u32)> {
 }
 
 impl Repository {
+    /// The topic of an instance's definition.
+    pub fn instance_topic(&self, name: &str) -> String {
+        let tag = self.keys.name_tag(name.as_bytes());
+        tag.iter().fold(String::from("1"), |topic, byte| format!("{topic}{byte:02x}"))
+    }
+
     /// Reads the newest revision of every topic.
     pub fn ledger(&self) -> Result<LedgerView> {
         let mut newest: BTreeMap<String, (u32, ObjectName)> = BTreeMap::new();

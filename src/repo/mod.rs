@@ -37,7 +37,7 @@ pub use fetch::{Fetched, fetch_chunks, fetch_node, fetch_nodes};
 pub use index::{Found, Index, PackInfo, Slot};
 pub use keyring::{KeySlotView, KeyringView};
 pub use lease::{FoundWriter, Lease, Work, WriterRecord};
-pub use ledger::{LedgerView, PURGED_TOPIC, Revision, instance_topic, ledger_topic, snapshot_topic};
+pub use ledger::{LedgerView, PURGED_TOPIC, Revision, ledger_topic, snapshot_topic};
 pub use manifests::{ManifestsView, StoredManifest};
 pub use names::{
     configs as config_names, damaged_pack as damaged_pack_name, key_slots as key_slot_names, pack as pack_name,

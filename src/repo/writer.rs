@@ -274,6 +274,16 @@ impl ChunkWriter {
         Ok(false)
     }
 
+    /// Whether a chunk that was found full is held full by a pack that is not condemned. What this session has claimed
+    /// does not count: it may become a delta itself.
+    fn stays_full(&self, base: &ChunkId) -> Result<bool> {
+        if self.condemned.is_empty() && self.shared.index.doubt().is_none() {
+            return Ok(true);
+        }
+        let places = self.shared.index.places(base)?;
+        Ok(places.iter().any(|slot| slot.base.is_none() && !self.condemned.contains(&slot.pack)))
+    }
+
     /// Whether packs are condemned: then even a chunk that the parent snapshot refers to must be looked up.
     pub fn has_condemned(&self) -> bool {
         !self.condemned.is_empty()
@@ -299,7 +309,7 @@ impl ChunkWriter {
             counters.bytes_new.fetch_add(plain.len() as u64, Ordering::Relaxed);
         }
         let base = match base {
-            Some(base) if base.id != id && self.is_known(&[base.id])?.first() == Some(&true) => Some(base),
+            Some(base) if base.id != id && self.stays_full(&base.id)? => Some(base),
             _ => None,
         };
         if let Some(base) = base

@@ -3,7 +3,6 @@
 use crate::error::{Error, Result};
 use crate::format::ledger::LedgerRecord;
 use crate::format::manifest::InstanceRecord;
-use crate::repo::instance_topic;
 use crate::source::SourceUrl;
 
 use super::Service;
@@ -70,7 +69,7 @@ impl Service {
     fn put_instance(&self, catalog: &Catalog, name: &str, record: InstanceRecord) -> Result<InstanceView> {
         self.plans.get(&record.plan)?;
         let revision = LedgerRecord::Instance { name: name.to_string(), record: Some(record) };
-        self.repo.append_ledger(&instance_topic(name), catalog.instance_revision(name), &revision)?;
+        self.repo.append_ledger(&self.repo.instance_topic(name), catalog.instance_revision(name), &revision)?;
         Ok(self.catalog()?.instance_view(name))
     }
 
@@ -79,7 +78,7 @@ impl Service {
         let catalog = self.catalog()?;
         catalog.instance(name)?;
         let revision = LedgerRecord::Instance { name: name.to_string(), record: None };
-        self.repo.append_ledger(&instance_topic(name), catalog.instance_revision(name), &revision)
+        self.repo.append_ledger(&self.repo.instance_topic(name), catalog.instance_revision(name), &revision)
     }
 }
 

@@ -15,7 +15,7 @@ use snaphold::format::manifest::{InstanceRecord, Manifest, SnapshotType};
 use snaphold::id::{PackId, SnapshotId};
 use snaphold::ops::Silent;
 use snaphold::ops::capture::{SnapshotRequest, take_snapshot};
-use snaphold::repo::{InitOptions, Repository, Work, instance_topic, snapshot_topic};
+use snaphold::repo::{InitOptions, Repository, Work, snapshot_topic};
 use snaphold::storage::LocalFolder;
 
 use super::{account, fixture, golden_folder};
@@ -114,8 +114,8 @@ fn append_ledger(repo: &Repository, first: SnapshotId, safety: SnapshotId) -> Re
         always_read: true,
     };
     let instance = |name: &str, record| LedgerRecord::Instance { name: name.into(), record };
-    repo.append_ledger(&instance_topic("shop"), None, &instance("shop", Some(record)))?;
-    repo.append_ledger(&instance_topic("old"), None, &instance("old", None))
+    repo.append_ledger(&repo.instance_topic("shop"), None, &instance("shop", Some(record)))?;
+    repo.append_ledger(&repo.instance_topic("old"), None, &instance("old", None))
 }
 
 fn write(name: &str, encryption: Encryption, chunker: StreamChunker) -> Result<()> {

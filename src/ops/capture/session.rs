@@ -63,7 +63,7 @@ impl Capture<'_> {
 /// of the failure keeps the reason, and nothing else is visible.
 ///
 /// The order of the first steps is what makes gc safe beside it: register, then look at what is condemned, then at the
-/// packs and the parent.
+/// parent, then at the packs.
 pub fn take_snapshot(
     repo: &Repository,
     request: SnapshotRequest,
@@ -115,12 +115,13 @@ fn capture_components(
     capture: impl FnOnce(&Capture<'_>) -> Result<Vec<Component>>,
 ) -> Result<Vec<Component>> {
     let condemned = repo.condemned()?;
+    // Manifests before packs: what the parent refers to is in packs that the index then knows.
+    let manifests = repo.manifests()?;
     let opened = repo.open_index()?;
     for notice in &opened.notices {
         progress.notice(notice);
     }
     let trust_parent = opened.is_whole() && condemned.records.is_empty();
-    let manifests = repo.manifests()?;
     let parent = manifests
         .manifests
         .into_iter()
