@@ -1,4 +1,4 @@
-//! Each stage alone: `make bench ONLY=stages` runs these, `cargo bench --bench stages -- read` one of them.
+//! Each stage alone: `make bench` runs these, `make bench ONLY=lookup` some of them.
 //!
 //! docs/BENCHMARKS.md has what they gave.
 

@@ -53,12 +53,15 @@ const COUNTED_MAX: usize = 8;
 /// Encodings up to these lengths have limits of their own, bytes.
 const SMALL: usize = 64 * 1024;
 const MIDDLE: usize = 2 * 1024 * 1024;
+const LARGE: usize = 64 * 1024 * 1024;
+/// What a folder of millions of files may count to: its listing is as long as one may be.
+const LARGEST_COUNT: usize = COUNTED_MAX.saturating_mul(crate::limits::DIRECTORY_MAX);
 
 /// The stored bytes of `value`.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     // Encoding into memory fails only for types that serde cannot size, and none of ours is one; an empty answer
     // would be refused by every decoder, so that even then nothing wrong is stored as right.
-    bincode::serde::encode_to_vec(value, encoding::<{ crate::limits::DIRECTORY_MAX }>()).unwrap_or_default()
+    bincode::serde::encode_to_vec(value, encoding::<LARGEST_COUNT>()).unwrap_or_default()
 }
 
 /// The value that `bytes` hold: all of them, nothing behind.
@@ -67,8 +70,10 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FormatError> {
         bincode::serde::decode_from_slice(bytes, encoding::<{ COUNTED_MAX * SMALL }>())
     } else if bytes.len() <= MIDDLE {
         bincode::serde::decode_from_slice(bytes, encoding::<{ COUNTED_MAX * MIDDLE }>())
+    } else if bytes.len() <= LARGE {
+        bincode::serde::decode_from_slice(bytes, encoding::<{ COUNTED_MAX * LARGE }>())
     } else {
-        bincode::serde::decode_from_slice(bytes, encoding::<{ crate::limits::DIRECTORY_MAX }>())
+        bincode::serde::decode_from_slice(bytes, encoding::<LARGEST_COUNT>())
     };
     let (value, used) = decoded.map_err(|error| FormatError::damaged(format!("it cannot be decoded ({error})")))?;
     if used != bytes.len() {
@@ -136,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_is_counted_dearest_is_within_the_limits() {
-        for len in [1, SMALL - 9, SMALL, MIDDLE - 9, MIDDLE] {
+        for len in [1, SMALL - 9, SMALL, MIDDLE - 9, MIDDLE, LARGE - 9] {
             // Integers of a byte each, counted as eight.
             let numbers: Vec<u64> = vec![1; len];
             assert_eq!(decode::<Vec<u64>>(&encode(&numbers)).unwrap(), numbers, "{len}");
