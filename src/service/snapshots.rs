@@ -152,6 +152,10 @@ impl Service {
         if !snapshot.is_deleted() {
             return Err(Error::Refused(format!("snapshot {} is not deleted", snapshot.manifest.id)));
         }
+        if snapshot.state.as_ref().and_then(|(_, state)| state.deleted).is_some_and(|deletion| deletion.is_claimed()) {
+            let id = snapshot.manifest.id;
+            return Err(Error::Refused(format!("snapshot {id} cannot come back: gc has begun to remove it")));
+        }
         let keep_until = self.repo.now_ns().saturating_add(retention::GRACE_NS);
         let expired = snapshot.manifest.expires_at_ns.is_some_and(|at| at < keep_until);
         retention::change_state(&self.repo, snapshot, |state| {

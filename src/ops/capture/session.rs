@@ -1,5 +1,6 @@
 //! A snapshot from its beginning to its commit.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::codec::Effort;
@@ -7,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::{Component, Cost, Manifest, Outcome, SnapshotType};
 use crate::id::SnapshotId;
 use crate::ops::Progress;
-use crate::repo::{Repository, StoredManifest, Work};
+use crate::repo::{Reader, Repository, StoredManifest, Work};
 
 use super::ContentWriter;
 
@@ -91,10 +92,12 @@ pub fn take_snapshot(
     let captured = capture_components(repo, &mut manifest, request.effort, progress, capture);
     manifest.finished_at_ns = repo.now_ns();
     match captured {
-        Ok(components) => {
+        Ok((components, reader)) => {
             manifest.outcome = Outcome::Completed { components };
             manifest.cost.bytes_stored += repo.manifest_len(&manifest)?;
             let name = repo.commit(&manifest)?;
+            // The snapshot is there whether or not it can be noted that it should be.
+            let _ = reader.index().remember(&name.path());
             Ok(StoredManifest { name, manifest })
         }
         Err(error) => {
@@ -113,7 +116,7 @@ fn capture_components(
     effort: Effort,
     progress: &dyn Progress,
     capture: impl FnOnce(&Capture<'_>) -> Result<Vec<Component>>,
-) -> Result<Vec<Component>> {
+) -> Result<(Vec<Component>, Arc<Reader>)> {
     let condemned = repo.condemned()?;
     // Manifests before packs: what the parent refers to is in packs that the index then knows.
     let manifests = repo.manifests()?;
@@ -155,21 +158,29 @@ fn capture_components(
     manifest.cost.bytes_stored = stored.bytes_stored;
     manifest.cost.chunks_new = stored.chunks_new;
     manifest.cost.chunks_delta = stored.chunks_delta;
-    Ok(components)
+    Ok((components, reader))
 }
 
 /// Commits a manifest that refers to what another snapshot has stored: a clone costs no more than its manifest.
 ///
-/// The original must still be there after this session has registered: then gc, which looks at the writers before it
-/// removes anything, sees either this session or the new manifest.
+/// The original must still be there after the copy was committed: whichever gc takes the original away lists the
+/// manifests after that, and sees the copy. Looking before alone would not do: the copy counts on packs that may have been
+/// condemned before it began.
 pub fn commit_copy(repo: &Repository, manifest: Manifest) -> Result<StoredManifest> {
     let work = Work::Snapshot { id: manifest.id, instance: manifest.instance.clone(), kind: manifest.kind };
     let _lease = repo.register(work)?;
     let original = manifest.parent;
-    let is_there = repo.manifests()?.manifests.iter().any(|stored| Some(stored.manifest.id) == original);
-    if !is_there {
-        return Err(Error::NotFound("the snapshot was removed meanwhile".into()));
+    let is_there = || -> Result<bool> {
+        Ok(repo.manifests()?.manifests.iter().any(|stored| Some(stored.manifest.id) == original))
+    };
+    let gone = || Error::NotFound("the snapshot was removed meanwhile".into());
+    if !is_there()? {
+        return Err(gone());
     }
     let name = repo.commit(&manifest)?;
+    if !is_there()? {
+        repo.storage().delete(&name)?;
+        return Err(gone());
+    }
     Ok(StoredManifest { name, manifest })
 }
