@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use snaphold::error::{ErrorKind, Result};
 use snaphold::id::SnapshotId;
+use snaphold::ops::capture::commit_copy;
 use snaphold::storage::{Listed, MemoryStorage, ObjectKind, ObjectName, PutOutcome, Storage};
 use store::*;
 
@@ -260,6 +261,43 @@ fn who_begins_while_gc_looks_is_waited_for_or_knows() {
         assert_eq!(place.count(ObjectKind::Condemned), 0);
         assert_sound(&repo);
         assert_eq!(read_back(&repo, id).unwrap(), shared(), "began after the record: {after}");
+    }
+}
+
+/// A copy of a snapshot stores nothing, and so counts on all that the original has.
+#[test]
+fn a_copy_is_whole_or_fails_when_gc_takes_the_original_away() {
+    for condemned_before in [false, true] {
+        let storage = Hooked::default();
+        let place = Place::new(storage.clone(), 1);
+        let original = if condemned_before {
+            // It counts on packs that were condemned while it was taken.
+            deleted_snapshot(&place);
+            let other = place.open_with("other");
+            let mut session = Session::begin(&other, None).unwrap();
+            let manifest = session.store(&shared()).unwrap();
+            assert!(gc(&place.open()).unwrap().packs_waiting > 0);
+            session.commit(&manifest).unwrap()
+        } else {
+            take(&place.open(), None, &shared()).unwrap()
+        };
+        let repo = place.open();
+        delete(&repo, original).unwrap();
+        let manifests = repo.manifests().unwrap().manifests;
+        let mut copy = manifests.into_iter().map(|stored| stored.manifest).find(|m| m.id == original).unwrap();
+        (copy.parent, copy.id) = (Some(original), SnapshotId([9; 8]));
+        let inner: Arc<dyn Storage> = Arc::new(storage.inner.clone());
+        let (path, machine) = (place.index("gc"), place.machine.clone());
+        storage.before_put(ObjectKind::Snapshot, move || {
+            gc(&open(inner, &path, &machine).unwrap()).unwrap();
+        });
+        let committed = commit_copy(&repo, copy);
+        assert_eq!(committed.map(|stored| stored.manifest.id).unwrap_err().kind(), ErrorKind::NotFound);
+        for _ in 0..2 {
+            gc_full(&repo).unwrap();
+        }
+        assert_sound(&repo);
+        assert!(snapshots(&repo).is_empty());
     }
 }
 
