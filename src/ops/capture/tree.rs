@@ -91,7 +91,8 @@ pub fn store_directory(contents: &ContentWriter<'_>, directory: &Directory, pare
         add_to_summary(&mut summary, &entry.node);
     }
     let bytes = directory_bytes(directory);
-    if bytes.len() > limits::DIRECTORY_MAX {
+    // Even an empty folder's listing has a byte: none at all means that it could not be encoded.
+    if bytes.is_empty() || bytes.len() > limits::DIRECTORY_MAX {
         return Err(Error::Failed(format!("a folder of {} entries is over the limit", directory.entries.len())));
     }
     Ok(Node::Directory { listing: contents.listing(&bytes, parent)?, summary })
