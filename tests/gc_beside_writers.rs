@@ -5,8 +5,10 @@ mod store;
 use std::sync::{Arc, Mutex};
 
 use snaphold::error::{ErrorKind, Result};
+use snaphold::format::pack::PackKind;
 use snaphold::id::SnapshotId;
 use snaphold::ops::capture::commit_copy;
+use snaphold::repo::pack_name;
 use snaphold::storage::{Listed, MemoryStorage, ObjectKind, ObjectName, PutOutcome, Storage};
 use store::*;
 
@@ -114,7 +116,26 @@ fn a_writer_that_began_before_keeps_what_it_counts_on() {
     }
 }
 
-/// The control for the test above: without the wait the same steps lose data, and it is seen.
+#[test]
+fn however_often_gc_runs_it_waits_for_the_same_writer() {
+    let place = Place::new(MemoryStorage::new(), 1);
+    deleted_snapshot(&place);
+    let other = place.open_with("other");
+    let mut session = Session::begin(&other, None).unwrap();
+    let manifest = session.store(&shared()).unwrap();
+    let repo = place.open();
+    let waiting = gc(&repo).unwrap().packs_waiting;
+    for _ in 0..3 {
+        let report = gc_full(&repo).unwrap();
+        assert_eq!((report.packs_waiting, report.packs_deleted), (waiting, 0));
+    }
+    let id = session.commit(&manifest).unwrap();
+    gc(&repo).unwrap();
+    assert_sound(&repo);
+    assert_eq!(read_back(&repo, id).unwrap(), shared());
+}
+
+/// The control for the tests above: without the wait the same steps lose data, and it is seen.
 #[test]
 fn removing_at_once_would_lose_data_and_is_noticed() {
     let place = Place::new(MemoryStorage::new(), 1);
@@ -192,7 +213,7 @@ fn a_writer_that_begins_after_does_not_count_on_a_delta_whose_base_is_condemned(
         let packs = place.open().open_index().unwrap().reader.index().packs();
         packs.into_iter().filter(|info| info.kind == kind).min_by_key(|info| info.number).unwrap()
     };
-    let of_base = smallest(snaphold::format::pack::PackKind::Data);
+    let of_base = smallest(PackKind::Data);
     let record = repo.condemn(vec![of_base.id]).unwrap();
     repo.condemned_waits(&record, Vec::new()).unwrap();
     let second = place.open_with("second");
@@ -389,25 +410,28 @@ fn two_at_once_are_one_and_one_that_hears_of_it() {
     assert_eq!(place.count(ObjectKind::Writer), 0);
 }
 
+/// Two writers stored the same at once; a gc elsewhere keeps the copy that is not the first one of our index.
 #[test]
-fn a_chunk_that_another_machine_s_gc_moved_is_found_by_an_old_index() {
+fn a_copy_that_a_gc_elsewhere_kept_is_found_by_an_old_index() {
     let place = Place::new(MemoryStorage::new(), 1);
+    let (one, two) = (place.open_with("one"), place.open_with("two"));
+    let mut first = Session::begin(&one, None).unwrap();
+    let mut second = Session::begin(&two, None).unwrap();
+    let manifest = first.store(&shared()).unwrap();
+    let id = first.commit(&manifest).unwrap();
+    let manifest = second.store(&shared()).unwrap();
+    second.commit(&manifest).unwrap();
     let ours = place.open_with("ours");
-    let kept = take(&ours, None, &files([("a", noise(1, 1 << 20))])).unwrap();
-    // The same chunks in a second pack, from a writer that did not know: its own copy comes first in our index.
-    let theirs = place.open_with("theirs");
-    let mut early = Session::begin(&theirs, None).unwrap();
-    drop(early.lease.take());
-    let both = {
-        let fresh = Place::around(place.storage.clone(), place.machine.clone());
-        drop(fresh);
-        take(&theirs, None, &files([("a", noise(1, 1 << 20)), ("b", noise(2, 1 << 20))])).unwrap()
-    };
-    drop(early);
-    read_back(&ours, both).unwrap();
-    delete(&theirs, kept).unwrap();
-    gc(&theirs).unwrap();
-    let read = read_back(&ours, both).unwrap();
-    assert_eq!(read["a"], noise(1, 1 << 20));
+    let packs = ours.open_index().unwrap().reader.index().packs();
+    let copies = packs.iter().filter(|info| packs.iter().filter(|other| other.chunks == info.chunks).count() == 2);
+    assert_eq!(copies.clone().count(), 4, "each of the two has a pack of data and one of metadata: {packs:?}");
+    // Those that were taken in last come first.
+    for kind in [PackKind::Data, PackKind::Meta] {
+        let newest = copies.clone().filter(|info| info.kind == kind).max_by_key(|info| info.number).unwrap();
+        place.storage.delete(&pack_name(&newest.id)).unwrap();
+    }
+    for _ in 0..2 {
+        assert_eq!(read_back(&ours, id).unwrap(), shared());
+    }
     assert_sound(&ours);
 }
