@@ -8,7 +8,7 @@
 //!  …  BLAKE3-256 of everything before: who holds no key can still check it
 //! ```
 
-use crate::codec::{BlockCodec, Compressor, Decompressor, Effort};
+use crate::codec::{BlockCodec, Compressor, Decompressor, Effort, Habit};
 use crate::crypto::{RepoKeys, SALT_LEN, TAG_LEN};
 use crate::id::HASH_LEN;
 use crate::limits;
@@ -45,8 +45,9 @@ pub fn seal(
     if plain.len() > limits::SMALL_OBJECT_MAX {
         return Err(FormatError::damaged(format!("an object of {} bytes is over the limit", plain.len())));
     }
-    let (codec, stored) =
-        Compressor::new(Effort::Default).and_then(|mut zstd| zstd.compress(plain)).map_err(FormatError::damaged)?;
+    let (codec, stored) = Compressor::new(Effort::Default)
+        .and_then(|mut zstd| zstd.compress(plain, &mut Habit::default()))
+        .map_err(FormatError::damaged)?;
     let mut object = Vec::with_capacity(HEADER_LEN + SALT_LEN + stored.len() + TAG_LEN + HASH_LEN);
     object.extend_from_slice(MAGIC);
     object.extend([kind as u8, keys.encryption() as u8]);

@@ -59,6 +59,7 @@ pub struct ContentWriter<'a> {
     page_target: u32,
     trust_base: bool,
     bytes_read: AtomicU64,
+    large_files: AtomicU64,
 }
 
 impl<'a> ContentWriter<'a> {
@@ -71,7 +72,15 @@ impl<'a> ContentWriter<'a> {
         page_target: u32,
         trust_base: bool,
     ) -> Self {
-        Self { writer, reader, chunker, page_target, trust_base, bytes_read: AtomicU64::new(0) }
+        Self {
+            writer,
+            reader,
+            chunker,
+            page_target,
+            trust_base,
+            bytes_read: AtomicU64::new(0),
+            large_files: AtomicU64::new(0),
+        }
     }
 
     /// Plain bytes taken in so far.
@@ -81,6 +90,11 @@ impl<'a> ContentWriter<'a> {
 
     fn count(&self, bytes: usize) {
         self.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A number for a large file, by which threads remember what they learnt about it.
+    fn number_file(&self) -> u64 {
+        self.large_files.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// The chunk reader that bases come from.
@@ -111,6 +125,7 @@ impl<'a> ContentWriter<'a> {
         let mut aligner =
             if chunk_len.is_some() { Aligner::of_pages(recipe.as_ref()) } else { Aligner::of_stream(recipe.as_ref()) };
         self.writer.with_worker(|worker| {
+            worker.begin_file(0);
             let mut builder =
                 RecipeBuilder::new(self.writer, self.reader, node_cutter(chunk_len), recipe.as_ref(), self.trust_base);
             let mut at = 0;
@@ -202,6 +217,7 @@ impl<'a> ContentWriter<'a> {
         let recipe = base.and_then(|base| Recipe::new(self.reader, base));
         let recipe = recipe.as_ref();
         let segment = (SEGMENT / chunk_len).max(1) * chunk_len;
+        let source = PageFile { file, len, chunk_len, recipe, number: self.number_file() };
         let mut builder =
             RecipeBuilder::new(self.writer, self.reader, node_cutter(Some(chunk_len)), recipe, self.trust_base);
         let mut at = 0u64;
@@ -212,7 +228,7 @@ impl<'a> ContentWriter<'a> {
                 .into_par_iter()
                 .map(|start| {
                     let wanted = segment.min((len - start) as usize);
-                    self.page_segment(file, start, wanted, len, chunk_len, recipe)
+                    self.page_segment(&source, start, wanted)
                 })
                 .collect::<Result<_>>()?;
             for references in segments {
@@ -227,28 +243,25 @@ impl<'a> ContentWriter<'a> {
     }
 
     /// One segment of a page file; `None` where the file ends before it does.
-    fn page_segment(
-        &self,
-        file: &dyn RandomRead,
-        start: u64,
-        wanted: usize,
-        len: u64,
-        chunk_len: usize,
-        recipe: Option<&Recipe<'_>>,
-    ) -> Result<Option<Vec<Reference>>> {
-        if file.next_data(start, len) >= start + wanted as u64 {
+    fn page_segment(&self, source: &PageFile<'_>, start: u64, wanted: usize) -> Result<Option<Vec<Reference>>> {
+        if source.file.next_data(start, source.len) >= start + wanted as u64 {
             self.count(wanted);
             return Ok(Some(vec![Reference::Run { byte: 0, len: wanted as u64 }]));
         }
         let mut data = vec![0; wanted];
-        if file.read_at(start, &mut data)? < wanted {
+        if source.file.read_at(start, &mut data)? < wanted {
             return Ok(None);
         }
         self.count(wanted);
-        let cuts = cut_pages(&data, chunk_len);
+        let cuts = cut_pages(&data, source.chunk_len);
         let hashed: Vec<Hashed> = cuts.iter().map(|cut| self.hash(&data, cut, start)).collect();
-        let aligned = Aligner::of_pages(recipe).align(&hashed)?;
-        self.writer.with_worker(|worker| self.store(worker, Lane::Data, &data, &cuts, &aligned)).map(Some)
+        let aligned = Aligner::of_pages(source.recipe).align(&hashed)?;
+        self.writer
+            .with_worker(|worker| {
+                worker.begin_file(source.number);
+                self.store(worker, Lane::Data, &data, &cuts, &aligned)
+            })
+            .map(Some)
     }
 
     /// Stores what comes out of `input`, however long it is: while one batch is hashed and stored, the next one is read
@@ -268,9 +281,12 @@ impl<'a> ContentWriter<'a> {
         let mut source = StreamSource { input, name, chunk_len, carry: Vec::new(), ended: false };
         let mut batch = source.next(self)?;
         let mut offset = 0u64;
+        let number = self.number_file();
         while let Some(present) = batch {
-            let (next, stored) =
-                rayon::join(|| source.next(self), || self.stream_batch(&present, offset, &mut aligner, &mut builder));
+            let (next, stored) = rayon::join(
+                || source.next(self),
+                || self.stream_batch(number, &present, offset, &mut aligner, &mut builder),
+            );
             stored?;
             offset += present.cuts.last().map_or(0, |cut| cut.end) as u64;
             batch = next?;
@@ -280,6 +296,7 @@ impl<'a> ContentWriter<'a> {
 
     fn stream_batch(
         &self,
+        number: u64,
         batch: &StreamBatch,
         offset: u64,
         aligner: &mut Aligner<'_>,
@@ -293,13 +310,26 @@ impl<'a> ContentWriter<'a> {
             .par_chunks(CHUNKS_AT_ONCE)
             .zip(aligned.par_chunks(CHUNKS_AT_ONCE))
             .map(|(cuts, aligned)| {
-                self.writer.with_worker(|worker| self.store(worker, Lane::Data, &batch.data, cuts, aligned))
+                self.writer.with_worker(|worker| {
+                    worker.begin_file(number);
+                    self.store(worker, Lane::Data, &batch.data, cuts, aligned)
+                })
             })
             .collect::<Result<_>>()?;
         self.writer.with_worker(|worker| {
             references.into_iter().flatten().try_for_each(|reference| builder.push(worker, reference))
         })
     }
+}
+
+/// A large page file while it is stored.
+struct PageFile<'f> {
+    file: &'f dyn RandomRead,
+    len: u64,
+    chunk_len: usize,
+    /// The parent's.
+    recipe: Option<&'f Recipe<'f>>,
+    number: u64,
 }
 
 fn node_cutter(chunk_len: Option<usize>) -> NodeCutter {
