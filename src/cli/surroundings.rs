@@ -24,7 +24,7 @@ struct SystemEntropy;
 impl Entropy for SystemEntropy {
     #[expect(clippy::expect_used, reason = "without randomness no key may be made, and the trait has no other answer")]
     fn fill(&self, bytes: &mut [u8]) {
-        aws_lc_rs::rand::fill(bytes).expect("the system gives random bytes");
+        getrandom::fill(bytes).expect("the system gives random bytes");
     }
 }
 
