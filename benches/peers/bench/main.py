@@ -1,0 +1,99 @@
+"""What the command line asks for."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from harness import environment, tools
+from harness.environment import say
+
+from . import results, self_test, settings, turn, works
+
+
+def main(options):
+    unknown = [name for name in options.works if name not in works.ALL]
+    if unknown:
+        say(f"no such work: {', '.join(unknown)}; there are {', '.join(works.ALL)}")
+        return 2
+    if not options.render and not options.list:
+        in_own_mounts()
+    if options.self_test:
+        return self_test.main()
+    chosen = [works.ALL[name]() for name in (options.works or works.ALL)]
+    if options.prepare:
+        prepare(chosen)
+        return 0
+    present, missing = choose(options.tools.split() or list(tools.ALL))
+    if present is None:
+        return 2
+    return measure(chosen, present, missing, options)
+
+
+def in_own_mounts():
+    """Starts again with mounts of its own, where that is allowed: what it mounts, nobody else sees, and nothing stays."""
+    if "PEERS_MOUNTS" in os.environ:
+        return
+    command = ["unshare", "--mount", "--propagation", "private"]
+    probe = [*command, "mount", "--bind", "/usr", "/usr"]
+    allowed = shutil.which("unshare") and subprocess.run(probe, capture_output=True, check=False).returncode == 0
+    os.environ["PEERS_MOUNTS"] = "1" if allowed else "0"
+    if allowed:
+        os.execvp(command[0], [*command, sys.executable, *sys.argv])
+
+
+def prepare(chosen):
+    """Makes the data of the works, with what must be installed for it."""
+    wanted = {name: proof for work in chosen for name, proof in work.packages.items()}
+    environment.PACKAGES.update(wanted)
+    environment.install_what_is_missing()
+    for work in chosen:
+        work.prepare()
+
+
+def choose(names):
+    """The tools that are there, and why the others are not: `({name: class}, {name: reason})`."""
+    unknown = [name for name in names if name not in tools.ALL]
+    if unknown:
+        say(f"no such tool: {', '.join(unknown)}; there are {', '.join(tools.ALL)}")
+        return None, None
+    present = {name: tools.ALL[name] for name in names if tools.ALL[name].program()}
+    missing = {name: "not found" for name in names if name not in present}
+    if "snaphold" in missing:
+        say(f"{environment.BINARY} is not there: build it, or name it in SNAPHOLD_BIN")
+        return None, None
+    return present, missing
+
+
+def measure(chosen, present, missing, options):
+    """Measures each work; writes its results as soon as they are there."""
+    versions = {name: tool.version() for name, tool in present.items()}
+    say("tools: " + "; ".join(versions.values()) + (f"; without {', '.join(missing)}" if missing else ""))
+    failed = False
+    for work in chosen:
+        prepare([work])
+        scratch = turn.scratch()
+        turns = {name: [] for name in present}
+        for number in range(options.repeats or work.repeats):
+            say(f"  {work.name}, round {number + 1}")
+            for name in rotated(list(present), number):
+                turn.warm(work)
+                turns[name].append(turn.take(present[name], work, scratch))
+        record = results.gather(work, turns, versions, missing)
+        failed |= any(tool["problems"] for tool in record["tools"].values())
+        keep(record, options)
+    return 1 if failed else 0
+
+
+def rotated(names, by):
+    """The names from the `by`th on, then those before it: no tool is always the first."""
+    by %= len(names)
+    return names[by:] + names[:by]
+
+
+def keep(record, options):
+    """Writes a record where it belongs, and says so."""
+    reason = results.comparable(record, results.read().get(record["work"]))
+    folder = options.results or (settings.DATA / "results" if reason else None)
+    written = results.write(record, folder)
+    say(f"written to {written}" + (f", not to the recorded results: {reason}" if reason and not options.results else ""))

@@ -1,0 +1,221 @@
+"""The bench held to account: a tool that restores wrong, fails or cheats must be seen to."""
+
+import contextlib
+import io
+import os
+import pathlib
+import shutil
+import tempfile
+
+from harness import compare, made
+from harness.environment import copy_tree, fresh
+from harness.tools import Failed, Tool
+
+from . import results, settings, turn
+from .works import Work
+
+
+class Copies(Tool):
+    """A tool as simple as can be: a snapshot is a copy. Its subclasses are wrong in one way each."""
+
+    name = "copies"
+    removes_more = True
+
+    @classmethod
+    def program(cls):
+        return "/bin/cp"
+
+    def variables(self):
+        return {}
+
+    def initialise(self):
+        self.repository.mkdir()
+        return self.must("--version")
+
+    def take(self, source, tag):
+        return self.must("-a", source, self.repository / tag)
+
+    def list(self):
+        return self.must("--version")
+
+    def restore(self, tag, target):
+        fresh(target).rmdir()
+        return self.must("-a", self.repository / tag, target)
+
+    def restore_one(self, tag, path, target):
+        return self.must("-a", self.repository / tag / path, target)
+
+    def delete(self, tag):
+        shutil.rmtree(self.repository / tag)
+        return self.must("--version")
+
+    def verify(self):
+        return self.must("--version")
+
+
+def spoils(step, act):
+    """The tool, but after `step` the function `act` has its way with what was restored."""
+    def spoiled(self, tag, *rest):
+        done = getattr(Copies, step)(self, tag, *rest)
+        act(rest[-1])
+        return done
+    return type("Spoiled", (Copies,), {step: spoiled})
+
+
+def flip(name):
+    """Changes a byte of a file, times kept."""
+    def act(target):
+        path = target / name
+        status = path.stat()
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return act
+
+
+class Small(Work):
+    """Two days of a small tree."""
+
+    name = "small"
+    title = "a small tree"
+    one = "many/007.txt"
+    first_too = True
+    metadata = True
+
+    def make(self):
+        folders = [self.home / "day0", self.home / "day1"]
+        made.small_tree(folders[0], "bench")
+        (folders[0] / "fifo").unlink()  # no work has one
+        copy_tree(folders[0], folders[1])
+        made.change(folders[1], "bench")
+        (folders[1] / "many/140.txt").unlink()
+        return folders
+
+
+def small_work(folder):
+    work = Small()
+    work.home = folder
+    work.prepare()
+    return work
+
+
+def wrong_restores_are_found(folder):
+    work = small_work(folder)
+    honest = turn.take(Copies, work, folder / "scratch")
+    assert not honest.problems, honest.problems
+    assert {"day0", "day1", "again", "list", "restore", "over", "restore-first", "one", "delete", "verify"} <= honest.steps.keys()
+    assert list((folder / "scratch").iterdir()) == [], "a turn leaves nothing"
+    controls = [
+        ("restore", spoils("restore", flip("table.bin"))),
+        ("restore", spoils("restore", lambda target: (target / "empty").unlink())),
+        ("restore", spoils("restore", lambda target: (target / "more").touch())),
+        ("restore", spoils("restore", lambda target: (target / "table.bin").chmod(0o640))),
+        ("restore", spoils("restore", lambda target: os.utime(target / "dump.sql", ns=(0, 0)))),
+        ("over", spoils("restore_over", flip("dump.sql"))),
+        ("over", spoils("restore_over", lambda target: (target / "more").touch())),
+        ("one", spoils("restore_one", flip("007.txt"))),
+        ("one", spoils("restore_one", lambda target: (target / "007.txt").unlink())),
+        ("one", spoils("restore_one", lambda target: (target / "008.txt").touch())),
+    ]
+    for step, spoiled in controls:
+        found = turn.take(spoiled, work, folder / "scratch")
+        assert step in [problem["step"] for problem in found.problems], (step, found.problems)
+        assert step not in found.steps, "what was restored wrong has no time"
+    lax = type("Lax", (spoils("restore_over", lambda target: (target / "more").touch()),), {"removes_more": False})
+    assert not turn.take(lax, work, folder / "scratch").problems, "a tool that cannot remove may leave more"
+    return len(controls) + 1
+
+
+def a_tool_that_fails_has_no_number(folder):
+    work = small_work(folder)
+    def fails(self, *_):
+        raise Failed("on purpose")
+    for step, method in (("verify", "verify"), ("day0", "take"), ("init", "initialise")):
+        found = turn.take(type("Failing", (Copies,), {method: fails}), work, folder / "scratch")
+        assert step not in found.steps and found.problems[0]["step"] == step, found.problems
+    missing = type("Missing", (Copies,), {"list": lambda self: self.must("/no/such/file", "/nor/there")})
+    assert turn.take(missing, work, folder / "scratch").problems[0]["step"] == "list"
+    return 4
+
+
+def a_tree_turns_back_to_the_day_before(folder):
+    work = small_work(folder)
+    tree = folder / "tree"
+    copy_tree(work.folders[1], tree)
+    assert work.wrong(0, tree), "the days do not differ"
+    work.turn_back(tree)
+    # The times of folders change with what is in them, and a copy is not linked to its twin.
+    wrong = [line for line in compare.differences(work.folders[0], tree, root_too=False) if "time" not in line and "hard links" not in line]
+    assert not wrong, wrong
+    assert work.wrong(1, tree)
+    return 2
+
+
+def great_files_are_compared_to_their_ends(folder):
+    whole, compare.RANGE = compare.RANGE, 4 * compare.BUFFER
+    try:
+        one, other = fresh(folder / "one"), fresh(folder / "other")
+        content = os.urandom(9 * compare.BUFFER + 17)
+        for at in (0, compare.RANGE - 1, compare.RANGE, 2 * compare.RANGE, len(content) - 1):
+            (one / "great").write_bytes(content)
+            (other / "great").write_bytes(content)
+            assert compare.differences(one, other, root_too=False, metadata=False) == []
+            flip_at = bytearray(content)
+            flip_at[at] ^= 1
+            (other / "great").write_bytes(flip_at)
+            assert compare.differences(one, other, root_too=False, metadata=False) == ["great: content"], at
+        (other / "great").write_bytes(content[:-1])
+        assert compare.differences(one, other, root_too=False, metadata=False) == ["great: content"]
+    finally:
+        compare.RANGE = whole
+    return 6
+
+
+def every_day_stands_at_one_place(folder):
+    work = small_work(folder)
+    seen = set()
+    for day in (0, 1):
+        with work.standing(day) as place:
+            seen.add(place)
+            assert not compare.differences(work.folders[day] if work.folders[day].exists() else place, place, root_too=False)
+            table = (place / "dump.sql").read_bytes()
+        assert table == (work.folders[day] / "dump.sql").read_bytes()
+        assert not place.exists()
+    assert len(seen) == 1, seen
+    return 1
+
+
+def only_whole_runs_are_recorded(_folder):
+    record = {"scale": 1, "tools": {"snaphold": {}, "restic": {}}}
+    assert results.comparable(record, None) is None
+    assert results.comparable(record, {"tools": {"snaphold": {}}}) is None
+    assert results.comparable({**record, "scale": 0.1}, None)
+    assert results.comparable(record, {"tools": {"snaphold": {}, "borg": {}}})
+    return 2
+
+
+TESTS = [
+    wrong_restores_are_found,
+    a_tool_that_fails_has_no_number,
+    a_tree_turns_back_to_the_day_before,
+    great_files_are_compared_to_their_ends,
+    every_day_stands_at_one_place,
+    only_whole_runs_are_recorded,
+]
+
+
+def main():
+    """Runs every test; 0 when all pass."""
+    failed = False
+    for test in TESTS:
+        with tempfile.TemporaryDirectory(prefix="bench-self-test-", dir="/var/tmp") as folder:
+            settings.WORK = pathlib.Path(folder) / "work"
+            try:
+                with contextlib.redirect_stderr(io.StringIO()):
+                    count = test(pathlib.Path(folder))
+                print(f"{test.__name__}: {count} controls")
+            except AssertionError as error:
+                failed = True
+                print(f"{test.__name__}: FAILED: {error}")
+    return 1 if failed else 0

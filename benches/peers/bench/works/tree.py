@@ -1,0 +1,32 @@
+"""`tree`: Linux 6.1 sources in three versions."""
+
+import shutil
+
+from harness import data_kernel
+from harness.environment import fresh
+
+from .. import settings
+from .base import Work
+
+
+class Tree(Work):
+    name = "tree"
+    title = "Linux 6.1 sources, three versions as Debian ships them"
+    day = "version"
+    one = "kernel/sched/core.c"
+    metadata = True
+    # What a small scale keeps of the trees.
+    part = ["kernel", "fs", "Documentation/admin-guide"]
+
+    def make(self):
+        whole = [path for _, path in data_kernel.prepare()]
+        if settings.SCALE == 1:
+            return whole
+        parts = [self.place / path.name for path in whole]
+        if not (self.place / "done").exists():
+            fresh(self.place)
+            for source, target in zip(whole, parts):
+                for name in self.part:
+                    shutil.copytree(source / name, target / name, symlinks=True)
+            (self.place / "done").touch()
+        return parts
