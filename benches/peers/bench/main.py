@@ -77,7 +77,7 @@ def measure(chosen, present, missing, options):
         for number in range(options.repeats or work.repeats):
             say(f"  {work.name}, round {number + 1}")
             for name in rotated(list(present), number):
-                turn.warm(work)
+                work.warm()
                 turns[name].append(turn.take(present[name], work, scratch))
         record = results.gather(work, turns, versions, missing)
         failed |= any(tool["problems"] for tool in record["tools"].values())

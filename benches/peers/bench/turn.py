@@ -115,12 +115,6 @@ def restore_one(turn, target):
     remove(target)
 
 
-def warm(work):
-    """Reads all days, so that every tool finds them in the page cache."""
-    for folder in work.folders:
-        measure.warm(folder)
-
-
 def scratch():
     """Where repositories and restored trees go."""
     settings.WORK.mkdir(parents=True, exist_ok=True)

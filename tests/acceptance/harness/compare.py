@@ -54,6 +54,15 @@ def same_content(one, other, offset=0, length=None):
     return True
 
 
+def is_hole(path, offset, length):
+    """Whether a part of a file has no data at all; parts that have some zeros written count as data."""
+    with open(path, "rb", buffering=0) as file:
+        try:
+            return os.lseek(file.fileno(), offset, os.SEEK_DATA) >= offset + length
+        except OSError:
+            return True
+
+
 def differences(expected, actual, root_too=True, most=20, metadata=True, more_allowed=False):
     """What of `actual` is not as in `expected`, a line each, at most `most` lines.
 
@@ -120,7 +129,8 @@ def _folder_differences(expected, actual, folder, metadata, more_allowed):
 
 def _range_differences(expected, actual, path, offset, length):
     """A part of one file, given back as `_folder_differences` gives."""
-    equal = same_content(os.path.join(expected, path), os.path.join(actual, path), offset, length)
+    pair = os.path.join(expected, path), os.path.join(actual, path)
+    equal = all(is_hole(file, offset, length) for file in pair) or same_content(*pair, offset, length)
     return _named(path, [] if equal else ["content"]), [], [], ([], [])
 
 

@@ -69,3 +69,27 @@ def warm(folder):
     find.stdout.close()
     if find.wait() != 0:
         raise RuntimeError(f"could not read all of {folder}")
+
+
+def warm_data(folder):
+    """The same for sparse files: their data alone. Holes that are read would fill the page cache with zeros."""
+    for path in pathlib.Path(folder).rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            with open(path, "rb", buffering=0) as file:
+                for start, end in data_ranges(file.fileno()):
+                    file.seek(start)
+                    while file.tell() < end and file.read(min(1 << 20, end - file.tell())):
+                        pass
+
+
+def data_ranges(descriptor, start=0):
+    """Where an open file has data from `start` on, and no hole: `(first byte, byte after the last)`."""
+    while True:
+        try:
+            start = os.lseek(descriptor, start, os.SEEK_DATA)
+        except OSError:
+            # There is none any more.
+            return
+        end = os.lseek(descriptor, start, os.SEEK_HOLE)
+        yield start, end
+        start = end

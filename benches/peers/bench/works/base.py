@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-from harness import compare, environment
+from harness import compare, environment, measure
 
 from .. import settings
 
@@ -30,6 +30,9 @@ class Work:
     sparse = False
     # How often by itself.
     repeats = 3
+    # About what its data takes on disk at scale 1, and what a turn of the hungriest tool takes beside it.
+    data_bytes = 0
+    scratch_bytes = 0
     # Debian packages that making it takes, with a file that shows that each is there.
     packages = {}
 
@@ -52,6 +55,11 @@ class Work:
 
     def days(self):
         return len(self.folders)
+
+    def warm(self):
+        """Reads all days, so that every tool finds them in the page cache."""
+        for folder in self.folders:
+            (measure.warm_data if self.sparse else measure.warm)(folder)
 
     @contextlib.contextmanager
     def standing(self, day):
@@ -95,10 +103,6 @@ class Work:
             files = compare.regular_files(folder)
             found.append({"bytes": sum(files.values()), "files": len(files)})
         return found
-
-    def bytes(self):
-        """Bytes of one day, the largest."""
-        return max(compare.tree_bytes(folder) for folder in self.folders)
 
 
 def changed_paths(old, new):

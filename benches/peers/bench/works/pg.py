@@ -9,6 +9,7 @@ from .base import Work, middling_file
 class Pg(Work):
     name = "pg"
     title = "PostgreSQL 15 data directory, 20,000 scattered transactions a day"
+    data_bytes, scratch_bytes = 5_000_000_000, 4_500_000_000
     first_too = True
 
     def make(self):
