@@ -8,7 +8,7 @@ import sys
 from harness import environment, tools
 from harness.environment import say
 
-from . import results, self_test, settings, turn, works
+from . import report, results, self_test, settings, turn, works
 
 
 def main(options):
@@ -20,12 +20,19 @@ def main(options):
         in_own_mounts()
     if options.self_test:
         return self_test.main()
+    if options.render:
+        report.render()
+        return 0
     chosen = [works.ALL[name]() for name in (options.works or works.ALL)]
     if options.prepare:
+        if not enough_space(chosen):
+            return 2
         prepare(chosen)
         return 0
+    if options.list:
+        return show_list(chosen)
     present, missing = choose(options.tools.split() or list(tools.ALL))
-    if present is None:
+    if present is None or not enough_space(chosen):
         return 2
     return measure(chosen, present, missing, options)
 
@@ -49,6 +56,38 @@ def prepare(chosen):
     environment.install_what_is_missing()
     for work in chosen:
         work.prepare()
+
+
+def show_list(chosen):
+    """The works with what they take, and the tools that are there."""
+    for work in chosen:
+        print(f"{work.name:8} {work.title}; data {gigabytes(work.data_bytes)}, beside it a turn takes {gigabytes(work.scratch_bytes)}")
+    for name, tool in tools.ALL.items():
+        print(f"{name:8} {tool.version() if tool.program() else 'not found'}")
+    return 0
+
+
+def gigabytes(count):
+    return f"{count * settings.SCALE / 1e9:.1f} GB"
+
+
+def enough_space(chosen):
+    """Says what the run takes beside what is there already; False where a file system has not that much."""
+    data = sum(work.data_bytes for work in chosen if not work.is_made()) * settings.SCALE
+    scratch = max(work.scratch_bytes for work in chosen) * settings.SCALE
+    settings.DATA.mkdir(parents=True, exist_ok=True)
+    settings.WORK.mkdir(parents=True, exist_ok=True)
+    say(f"takes {data / 1e9:.1f} GB for data in {settings.DATA}, and up to {scratch / 1e9:.1f} GB at a time in {settings.WORK}")
+    needed = {}
+    for folder, count in ((settings.DATA, data), (settings.WORK, scratch)):
+        device = os.stat(folder).st_dev
+        needed[device] = needed.get(device, (0, folder))[0] + count, folder
+    for count, folder in needed.values():
+        free = shutil.disk_usage(folder).free
+        if free < count:
+            say(f"{folder} has {free / 1e9:.1f} GB free: too little. PEERS_DATA and PEERS_WORK choose other places, PEERS_SCALE=0.1 takes less")
+            return False
+    return True
 
 
 def choose(names):
@@ -92,8 +131,11 @@ def rotated(names, by):
 
 
 def keep(record, options):
-    """Writes a record where it belongs, and says so."""
+    """Writes a record where it belongs, with the document; prints what it says."""
     reason = results.comparable(record, results.read().get(record["work"]))
     folder = options.results or (settings.DATA / "results" if reason else None)
     written = results.write(record, folder)
+    print("\n".join(["", *report.work_section(record), "", *report.goal_table([record])]), flush=True)
     say(f"written to {written}" + (f", not to the recorded results: {reason}" if reason and not options.results else ""))
+    if folder is None:
+        report.render()

@@ -11,7 +11,7 @@ from harness import compare, made
 from harness.environment import copy_tree, fresh
 from harness.tools import Failed, Tool
 
-from . import results, settings, turn
+from . import goals, report, results, settings, turn
 from .works import Work
 
 
@@ -195,6 +195,65 @@ def only_whole_runs_are_recorded(_folder):
     return 2
 
 
+def cost(seconds, added=100, size=1000, peak=1 << 20):
+    return {"seconds": seconds, "cpu": seconds, "peak": peak, "written": 1, "disk": 0, "added": added, "size": size, "derived": 0}
+
+
+def record_of(snaphold, **peers):
+    """A record of the work `pg`; each tool has a list of turns."""
+    tools = {name: {"turns": turns, "problems": []} for name, turns in {"snaphold": snaphold, **peers}.items()}
+    return {
+        "work": "pg", "title": "a title", "day": "day", "at": "2026-01-01T00:00:00+00:00", "scale": 1, "missing": {},
+        "machine": {"processor": "one", "cores": 2, "scratch": "tmpfs"}, "data": [{"bytes": 10, "files": 1}],
+        "versions": dict.fromkeys(tools, "name 1.0"), "tools": tools,
+    }
+
+
+def goals_are_held_against_the_best_peer(_folder):
+    slow, fast = {"day0": cost(20, size=500)}, {"day0": cost(10, size=1000)}
+
+    def verdicts(seconds, size=400, peak=1 << 20):
+        ours = {"day0": cost(seconds, size=size, peak=peak)}
+        return {verdict.step: verdict for verdict in goals.judge(record_of([ours], restic=[slow], borg=[fast]))}
+
+    time, size, peak = "first snapshot: time", "first snapshot: size", "peak memory, against 300 MiB"
+    assert verdicts(5.9)[time].held and verdicts(5.9)[time].best_name == "borg"
+    assert verdicts(6.1)[time].held is False, "slower than the goal"
+    assert verdicts(1)[size].held and verdicts(1)[size].best_name == "restic"
+    assert verdicts(1, size=490)[size].held is False, "larger than the goal"
+    assert verdicts(1)[peak].held and verdicts(1, peak=301 << 20)[peak].held is False
+    assert verdicts(1)["list snapshots"].held is None, "what was not measured is not held"
+    assert goals.PEAK_LIMIT == 300 << 20
+    days = {"day0": cost(1), "day1": cost(1, added=5), "day2": cost(2, added=6)}
+    theirs = {"day0": cost(1), "day1": cost(10, added=150), "day2": cost(10, added=150)}
+    found = {verdict.step: verdict for verdict in goals.judge(record_of([days], restic=[theirs]))}
+    assert found["next day: time"].ratio == 3 / 20 and found["next day: time"].held
+    assert found["next day: bytes added"].ratio == 11 / 300 and found["next day: bytes added"].held is False
+    alone = {verdict.step: verdict.held for verdict in goals.judge(record_of([days]))}
+    assert alone[time] is None, "without a peer nothing is held"
+    return 6
+
+
+def medians_leave_out_what_failed(_folder):
+    record = record_of([{"day0": cost(1)}, {"day0": cost(9)}, {"day0": cost(2)}, {}])
+    assert results.median(record, "snaphold", "day0", "seconds") == 2
+    assert results.median(record, "snaphold", "verify", "seconds") is None
+    assert results.median(record, "restic", "day0", "seconds") is None
+    return 2
+
+
+def the_document_says_what_was_found(folder):
+    record = record_of([{"day0": cost(9)}], restic=[{"day0": cost(10)}])
+    assert "**missed**" in "\n".join(report.goal_table([record]))
+    record["tools"]["restic"]["problems"].append({"step": "restore", "text": "restored wrong: x: content"})
+    assert "restored wrong: x: content" in "\n".join(report.work_section(record))
+    text = report.replaced("# Title\n\nmore\n", "one")
+    assert "more" in text and report.replaced(text, "two") == text.replace("one", "two")
+    written = results.write(record, folder)
+    assert results.read(folder) == {"pg": record} and written.read_text().count("\n") < 60
+    return 3
+
+
 TESTS = [
     wrong_restores_are_found,
     a_tool_that_fails_has_no_number,
@@ -202,6 +261,9 @@ TESTS = [
     great_files_are_compared_to_their_ends,
     every_day_stands_at_one_place,
     only_whole_runs_are_recorded,
+    goals_are_held_against_the_best_peer,
+    medians_leave_out_what_failed,
+    the_document_says_what_was_found,
 ]
 
 

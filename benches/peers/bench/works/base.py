@@ -49,6 +49,10 @@ class Work:
         """Makes the data unless it is there; fills `folders`."""
         self.folders = self.make()
 
+    def is_made(self):
+        """Whether its data is there."""
+        return (self.place / "done").exists()
+
     def make(self):
         """Makes the data unless it is there: its folders, a day each."""
         raise NotImplementedError

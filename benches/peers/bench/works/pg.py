@@ -12,13 +12,14 @@ class Pg(Work):
     data_bytes, scratch_bytes = 5_000_000_000, 4_500_000_000
     first_too = True
 
+    @property
+    def place(self):
+        """The acceptance run has the same data."""
+        same = settings.SCALE == 1 and settings.DAYS == data_postgres.DAYS + 1
+        return data_postgres.FOLDER if same else super().place
+
     def make(self):
-        if settings.SCALE == 1 and settings.DAYS == data_postgres.DAYS + 1:
-            # The acceptance run has the same data.
-            folders = data_postgres.prepare()
-        else:
-            folders = data_postgres.prepare(
-                self.place, settings.scaled(data_postgres.ROWS), settings.DAYS - 1, settings.scaled(data_postgres.TRANSACTIONS)
-            )
+        rows, transactions = settings.scaled(data_postgres.ROWS), settings.scaled(data_postgres.TRANSACTIONS)
+        folders = data_postgres.prepare(self.place, rows, settings.DAYS - 1, transactions)
         self.one = middling_file(folders[-1], "base")
         return folders

@@ -19,6 +19,9 @@ class Tree(Work):
     # What a small scale keeps of the trees.
     part = ["kernel", "fs", "Documentation/admin-guide"]
 
+    def is_made(self):
+        return (data_kernel.FOLDER / "versions.json").exists()
+
     def make(self):
         whole = [path for _, path in data_kernel.prepare()]
         if settings.SCALE == 1:

@@ -22,6 +22,7 @@ class Vm(Work):
     data_bytes, scratch_bytes = 3_500_000_000, 10_000_000_000
     one = "disk.img"
     sparse = True
+    repeats = 2
     packages = {"e2fsprogs": "/usr/sbin/debugfs"}
 
     def make(self):
