@@ -13,6 +13,7 @@ from harness.tools import Failed, Tool
 
 from . import goals, report, results, settings, turn
 from .works import Work
+from .works.many import Many, move
 
 
 class Copies(Tool):
@@ -186,6 +187,39 @@ def every_day_stands_at_one_place(folder):
     return 1
 
 
+def days_of_many_files_change_places(folder):
+    whole = settings.DATA, settings.SCALE
+    settings.DATA, settings.SCALE = folder, 0
+    try:
+        work = Many()
+        work.prepare()
+        seen = [None, None]
+        for day in (0, 1, 1, 0, 0, 1):
+            work.show(day)
+            now = made.contents(work.tree)
+            now = {path: what[4] for path, what in now.items() if what[4]}
+            assert seen[day] in (None, now), "a day changed"
+            assert len(now) == work.facts()[day]["files"]
+            assert sum(what[1] for what in now.values()) == work.facts()[day]["bytes"]
+            seen[day] = now
+        assert seen[0] != seen[1]
+        # Cut short: the first half of the other day's files are away, and nothing came for them.
+        for path in work.only[1][:15]:
+            move(work.tree / path, work.aside[1] / path)
+        for day in (1, 0):
+            work.show(day)
+            assert {path: what[4] for path, what in made.contents(work.tree).items() if what[4]} == seen[day]
+        tree = folder / "restored"
+        work.show(1)
+        copy_tree(work.tree, tree)
+        assert work.wrong(0, tree) and not work.wrong(1, tree)
+        work.turn_back(tree)
+        assert work.wrong(1, tree) and not work.wrong(0, tree)
+    finally:
+        settings.DATA, settings.SCALE = whole
+    return 4
+
+
 def only_whole_runs_are_recorded(_folder):
     record = {"scale": 1, "tools": {"snaphold": {}, "restic": {}}}
     assert results.comparable(record, None) is None
@@ -260,6 +294,7 @@ TESTS = [
     a_tree_turns_back_to_the_day_before,
     great_files_are_compared_to_their_ends,
     every_day_stands_at_one_place,
+    days_of_many_files_change_places,
     only_whole_runs_are_recorded,
     goals_are_held_against_the_best_peer,
     medians_leave_out_what_failed,

@@ -110,11 +110,14 @@ class Work:
 
 
 def changed_paths(old, new):
-    """Paths to take away from a tree as `new` and paths to copy from `old`, so that it becomes as `old`."""
-    lines = compare.differences(old, new, root_too=False, most=10**9)
-    paths = {os.fsencode(line.rsplit(": ", 1)[0]) for line in lines}
-    # A folder whose times alone differ needs no copy; its files are named themselves.
-    return sorted(path for path in paths if not both_folders(old, new, path))
+    """What makes a tree as `new` one as `old`: paths to bring over from `old`, each with whether more than times differs."""
+    whole = {}
+    for line in compare.differences(old, new, root_too=False, most=10**9):
+        path, what = line.rsplit(": ", 1)
+        path = os.fsencode(path)
+        whole[path] = whole.get(path, False) or not what.startswith("time ")
+    # A folder whose times alone differ needs nothing; what is in it is named itself.
+    return sorted((path, more) for path, more in whole.items() if not both_folders(old, new, path))
 
 
 def both_folders(old, new, path):
@@ -122,24 +125,31 @@ def both_folders(old, new, path):
     return all(os.path.isdir(full) and not os.path.islink(full) for full in pair)
 
 
-def turn(tree, old, paths):
-    """Makes each of `paths` in `tree` what it is in `old`."""
+def turn(tree, old, changes):
+    """Makes each path of `changes` in `tree` what it is in `old`."""
     tree, old = os.fsencode(tree), os.fsencode(old)
-    for path in paths:
+    for path, more in changes:
         target, source = os.path.join(tree, path), os.path.join(old, path)
-        if os.path.isdir(target) and not os.path.islink(target):
-            shutil.rmtree(target)
-        elif os.path.lexists(target):
-            os.unlink(target)
-        if os.path.isdir(source) and not os.path.islink(source):
-            shutil.copytree(source, target, symlinks=True)
-        elif os.path.lexists(source):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copyfile(source, target, follow_symlinks=False)
-            status = os.lstat(source)
-            if os.geteuid() == 0:
+        if more:
+            bring(source, target)
+        if os.path.lexists(source) and not os.path.isdir(source):
+            if more and os.geteuid() == 0:
+                status = os.lstat(source)
                 os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
             shutil.copystat(source, target, follow_symlinks=False)
+
+
+def bring(source, target):
+    """Has `target` be a copy of `source`, or not be where that is not."""
+    if os.path.isdir(target) and not os.path.islink(target):
+        shutil.rmtree(target)
+    elif os.path.lexists(target):
+        os.unlink(target)
+    if os.path.isdir(source) and not os.path.islink(source):
+        shutil.copytree(source, target, symlinks=True)
+    elif os.path.lexists(source):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copyfile(source, target, follow_symlinks=False)
 
 
 def middling_file(folder, below):

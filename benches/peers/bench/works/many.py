@@ -67,6 +67,7 @@ class Many(Work):
         if not (self.place / "done").exists():
             make(self.place, self.tree, self.aside)
         self.only = [json.loads((self.place / f"day{day}.json").read_text()) for day in (0, 1)]
+        self.known = [set(paths) for paths in self.only]
         self.record = json.loads((self.place / "done").read_text())
         self.one = self.only[1][len(self.only[1]) // 2]
         return [self.tree, self.tree]
@@ -77,7 +78,9 @@ class Many(Work):
     def show(self, day):
         """Has the tree be what it is on that day, whatever it is now, and even if the last change was cut short."""
         for path in self.only[1 - day]:
-            move(self.tree / path, self.aside[1 - day] / path)
+            # What waits aside for this day is not in the tree yet, so the tree has the other day's, or nothing.
+            if path not in self.known[day] or os.path.exists(self.aside[day] / path):
+                move(self.tree / path, self.aside[1 - day] / path)
         for path in self.only[day]:
             move(self.aside[day] / path, self.tree / path)
 
@@ -96,8 +99,7 @@ class Many(Work):
         return super().wrong_one(restored)
 
     def turn_back(self, tree):
-        paths = [os.fsencode(path) for path in sorted({*self.only[0], *self.only[1]})]
-        turn(tree, self.aside[0], paths)
+        turn(tree, self.aside[0], [(os.fsencode(path), True) for path in sorted({*self.only[0], *self.only[1]})])
 
     def warm(self):
         for folder in (self.tree, *self.aside):
