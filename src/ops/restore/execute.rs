@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rayon::prelude::*;
+use rustix::io::{Errno, pwritev};
 
 use crate::error::Result;
 use crate::format::tree::Metadata;
@@ -25,6 +26,8 @@ use super::sink::{Spot, punch_hole};
 pub(super) const GRAIN: usize = 4096;
 /// How much of a run is written at once, bytes.
 const FILL: usize = 256 * 1024;
+/// Parts that are written by one call at most; Linux takes 1,024.
+const PARTS_AT_ONCE: usize = 512;
 
 thread_local! {
     static OLD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -120,7 +123,7 @@ impl Executor<'_> {
             open.set_len()?;
         }
         if let Some(bytes) = &task.inline {
-            self.bytes(&open, 0, bytes)?;
+            self.bytes(&open, 0, &[bytes])?;
         }
         for run in &task.runs {
             self.run_of_one_byte(&open, run)?;
@@ -156,26 +159,40 @@ impl Executor<'_> {
         write_repeated(file, run.offset, run.len, &bytes).map_err(|error| open.spot.error(error))
     }
 
-    /// Gives the file these bytes at this offset, or counts what that would write.
-    fn bytes(&self, open: &OpenFile<'_>, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.progress.advance(bytes.len() as u64);
+    /// Gives the file these bytes, which follow each other from this offset on, or counts what that would write.
+    fn bytes(&self, open: &OpenFile<'_>, offset: u64, parts: &[&[u8]]) -> Result<()> {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        self.progress.advance(len as u64);
         let How::Over { old_len } = open.task.how else {
-            self.tally.written(bytes.len() as u64);
-            return open.write(self.mode, offset, bytes);
+            self.tally.written(len as u64);
+            return open.write(self.mode, offset, parts);
         };
         let Some(file) = &open.file else { return Ok(()) };
         OLD.with_borrow_mut(|old| {
-            read_zero_padded(file, offset, bytes.len(), old).map_err(|error| open.spot.error(error))?;
-            let mut beyond = (offset + bytes.len() as u64).saturating_sub(old_len.max(offset));
-            for range in differing(offset, bytes, old) {
-                self.tally.written(range.len() as u64);
-                let end = offset + range.end as u64;
-                beyond -= end.saturating_sub(old_len.max(offset + range.start as u64));
-                open.write(self.mode, offset + range.start as u64, bytes.get(range).unwrap_or_default())?;
+            read_zero_padded(file, offset, len, old).map_err(|error| open.spot.error(error))?;
+            let (mut offset, mut old) = (offset, old.as_slice());
+            for part in parts {
+                let (there, behind) = old.split_at_checked(part.len()).unwrap_or_default();
+                self.overwrite(open, old_len, offset, part, there)?;
+                offset += part.len() as u64;
+                old = behind;
             }
-            self.tally.zeroed(beyond);
             Ok(())
         })
+    }
+
+    /// Writes what of `new` is not what `old` is, in a file that was `old_len` long.
+    fn overwrite(&self, open: &OpenFile<'_>, old_len: u64, offset: u64, new: &[u8], old: &[u8]) -> Result<()> {
+        let mut beyond = (offset + new.len() as u64).saturating_sub(old_len.max(offset));
+        for range in differing(offset, new, old) {
+            self.tally.written(range.len() as u64);
+            let end = offset + range.end as u64;
+            beyond -= end.saturating_sub(old_len.max(offset + range.start as u64));
+            let start = offset + range.start as u64;
+            open.write(self.mode, start, &[new.get(range).unwrap_or_default()])?;
+        }
+        self.tally.zeroed(beyond);
+        Ok(())
     }
 
     fn end(&self, open: &mut OpenFile<'_>) -> Result<()> {
@@ -241,10 +258,10 @@ impl OpenFile<'_> {
         }
     }
 
-    fn write(&self, mode: Mode, offset: u64, bytes: &[u8]) -> Result<()> {
+    fn write(&self, mode: Mode, offset: u64, parts: &[&[u8]]) -> Result<()> {
         match (mode, &self.file) {
             (Mode::Write { .. }, Some(file)) => {
-                file.write_all_at(bytes, offset).map_err(|error| self.spot.error(error))
+                write_parts_at(file, offset, parts).map_err(|error| self.spot.error(error))
             }
             _ => Ok(()),
         }
@@ -273,9 +290,9 @@ impl<'a> Consumer for FileWriter<'a> {
         Ok(Some((OpenFile { task, spot, file }, pieces)))
     }
 
-    fn bytes(&self, open: &mut Self::Open, offset: u64, bytes: &[u8]) -> Result<()> {
+    fn bytes(&self, open: &mut Self::Open, offset: u64, parts: &[&[u8]]) -> Result<()> {
         match open {
-            Some((open, _)) => self.executor.bytes(open, offset, bytes),
+            Some((open, _)) => self.executor.bytes(open, offset, parts),
             None => Ok(()),
         }
     }
@@ -289,6 +306,33 @@ impl<'a> Consumer for FileWriter<'a> {
         }
         Ok(())
     }
+}
+
+/// Writes parts that follow each other in as few calls as can be: a call costs as much as a page or two.
+fn write_parts_at(file: &File, offset: u64, parts: &[&[u8]]) -> io::Result<()> {
+    let mut at = offset;
+    for parts in parts.chunks(PARTS_AT_ONCE) {
+        if let [part] = parts {
+            file.write_all_at(part, at)?;
+            at += part.len() as u64;
+            continue;
+        }
+        let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let mut left = slices.as_mut_slice();
+        IoSlice::advance_slices(&mut left, 0);
+        while !left.is_empty() {
+            match pwritev(file, left, at) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    IoSlice::advance_slices(&mut left, written);
+                    at += written as u64;
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
 }
 
 fn write_repeated(file: &File, offset: u64, len: u64, bytes: &[u8]) -> io::Result<()> {
