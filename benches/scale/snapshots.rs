@@ -76,8 +76,7 @@ pub fn make(repository: &Path, source: &Path, key: &Path, count: usize) {
                     node: nodes[&(folder, file)].clone(),
                 });
                 let directory = Directory { entries: entries.collect() };
-                let node =
-                    store_directory(&contents, &directory, place.as_ref().and_then(content_of)).unwrap();
+                let node = store_directory(&contents, &directory, place.as_ref().and_then(content_of)).unwrap();
                 *place = Some(Entry { name: format!("{folder:04}").into_bytes(), metadata: metadata(), node });
             }
         }

@@ -4,7 +4,7 @@ mod delta;
 mod zstd_frame;
 
 pub use delta::{DeltaDecoder, DeltaEncoder};
-pub use zstd_frame::{Compressor, Decompressor};
+pub use zstd_frame::{Compressor, Decompressor, decompress};
 
 use serde::{Deserialize, Serialize};
 
