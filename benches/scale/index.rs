@@ -89,8 +89,8 @@ fn ask(index: &Index, known: bool, number: impl Fn(&mut Random) -> usize) -> Val
     })
 }
 
-/// Makes an index of `chunks` chunks in `folder`, and measures it.
-pub fn measure(folder: &Path, chunks: usize) {
+/// Makes an index of `chunks` chunks in `folder`, and measures that.
+pub fn make(folder: &Path, chunks: usize) {
     let mut result = BTreeMap::new();
     let begun = Taken::begin();
     let (index, _) = Index::open(folder, REPO).unwrap();
@@ -123,10 +123,16 @@ pub fn measure(folder: &Path, chunks: usize) {
     drop(index);
     result.insert("close", begun.json());
     result.insert("chunks", json!(chunks));
+    println!("{}", json!(result));
+}
 
+/// Asks the index that [`make`] has left in `folder`, in a process of its own.
+pub fn ask_all(folder: &Path, chunks: usize) {
+    let mut result = BTreeMap::new();
     let begun = Taken::begin();
     let (index, _) = Index::open(folder, REPO).unwrap();
     result.insert("open", begun.json());
+    result.insert("memory_open", json!(resident().0));
     result.insert("packs", json!(index.packs().len()));
     result.insert("known", ask(&index, true, |random| random.below(chunks)));
     result.insert("unknown", ask(&index, false, |random| (chunks << 8) + random.below(1 << 40)));

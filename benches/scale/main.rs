@@ -17,7 +17,8 @@ fn main() {
     let words: Vec<String> = env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["index", folder, chunks] => index::measure(folder.as_ref(), number(chunks)),
+        ["index-make", folder, chunks] => index::make(folder.as_ref(), number(chunks)),
+        ["index-ask", folder, chunks] => index::ask_all(folder.as_ref(), number(chunks)),
         ["snapshots", repository, source, key, count] => {
             snapshots::make(repository.as_ref(), source.as_ref(), key.as_ref(), number(count));
         }

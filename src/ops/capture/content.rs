@@ -60,7 +60,8 @@ struct FilePart<'f> {
 impl Read for FilePart<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let wanted = buffer.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
-        let read = self.file.read_at(self.at, buffer.get_mut(..wanted).unwrap_or_default()).map_err(io::Error::other)?;
+        let read =
+            self.file.read_at(self.at, buffer.get_mut(..wanted).unwrap_or_default()).map_err(io::Error::other)?;
         self.at += read as u64;
         Ok(read)
     }
