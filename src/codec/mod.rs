@@ -6,7 +6,7 @@ mod zstd_frame;
 
 pub use delta::{DeltaDecoder, DeltaEncoder};
 pub use habit::Habit;
-pub use zstd_frame::{Compressor, Decompressor};
+pub use zstd_frame::{Compressor, Decompressor, decompress};
 
 use serde::{Deserialize, Serialize};
 

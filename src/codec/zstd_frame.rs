@@ -1,5 +1,7 @@
 //! Whole blocks as single zstd frames, with contexts that are made once and used again.
 
+use std::cell::RefCell;
+
 use zstd::zstd_safe::{CCtx, CParameter, DCtx, get_error_name};
 
 use super::{BlockCodec, CodecError, Effort, Habit, Way};
@@ -99,6 +101,15 @@ impl Decompressor {
         }
         Ok(plain)
     }
+}
+
+thread_local! {
+    static DECOMPRESSOR: RefCell<Decompressor> = RefCell::default();
+}
+
+/// As [`Decompressor::decompress`], with a context that this thread keeps: making one costs more than most small objects.
+pub fn decompress(codec: BlockCodec, stored: &[u8], plain_len: usize) -> Result<Vec<u8>, CodecError> {
+    DECOMPRESSOR.with_borrow_mut(|decompressor| decompressor.decompress(codec, stored, plain_len))
 }
 
 pub(super) fn failed(code: usize) -> CodecError {

@@ -8,7 +8,7 @@
 //!  …  BLAKE3-256 of everything before: who holds no key can still check it
 //! ```
 
-use crate::codec::{BlockCodec, Compressor, Decompressor, Effort, Habit};
+use crate::codec::{BlockCodec, Compressor, Effort, Habit, decompress};
 use crate::crypto::{RepoKeys, SALT_LEN, TAG_LEN};
 use crate::id::HASH_LEN;
 use crate::limits;
@@ -101,7 +101,7 @@ pub fn open(keys: &RepoKeys, kind: ObjectTag, name: &str, object: &[u8]) -> Resu
         .map_err(FormatError::damaged)?
         .open(0, &aad, sealed.to_vec())
         .ok_or_else(|| FormatError::damaged("its seal does not fit"))?;
-    Decompressor::default().decompress(codec, &stored, plain_len).map_err(FormatError::damaged)
+    decompress(codec, &stored, plain_len).map_err(FormatError::damaged)
 }
 
 /// Checks magic and checksum, which needs no key. Returns the object without its checksum.

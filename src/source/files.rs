@@ -281,8 +281,7 @@ impl Walk<'_> {
                 Captured::Shrunk => return Ok(None),
             },
             Class::Stream => {
-                let mut input = io::Read::take(file, len);
-                let content = contents.stream(&mut input, &path.to_string_lossy(), class, base)?;
+                let content = contents.stream_file(&source, len, &path.to_string_lossy(), base)?;
                 if content.len() < len {
                     return Ok(None);
                 }
@@ -344,9 +343,14 @@ impl RandomRead for OpenFile<'_> {
     fn next_data(&self, offset: u64, len: u64) -> u64 {
         match rustix::fs::seek(self.file, SeekFrom::Data(offset)) {
             Ok(data) => data,
-            // ENXIO: nothing but a hole from here on. Any other answer: the file system cannot tell.
-            Err(rustix::io::Errno::NXIO) => len,
+            // ENXIO: nothing but a hole from here on, or the file has become shorter: then reading tells.
+            Err(rustix::io::Errno::NXIO) if self.file.metadata().is_ok_and(|now| now.len() >= len) => len,
+            // Any other answer: the file system cannot tell.
             Err(_) => offset,
         }
+    }
+
+    fn next_hole(&self, offset: u64, len: u64) -> u64 {
+        rustix::fs::seek(self.file, SeekFrom::Hole(offset)).unwrap_or(len)
     }
 }

@@ -1,7 +1,7 @@
 //! From bytes to a content: cut, hash, look up, store what is new, as a delta where the parent has something alike at
 //! the same place.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,6 +27,8 @@ const SEGMENTS_AT_ONCE: usize = 64;
 const STREAM_BATCH: usize = 8 << 20;
 /// Chunks of a stream that a thread stores in one go.
 const CHUNKS_AT_ONCE: usize = 64;
+/// A hole of a stream that is at least this long is not read, bytes. What stands before it is cut as if it were the end.
+const HOLE_MIN: u64 = 1 << 20;
 /// Files up to this length are read whole by one thread, bytes.
 pub const SMALL_FILE: u64 = 1 << 20;
 
@@ -39,6 +41,49 @@ pub trait RandomRead: Sync {
     fn next_data(&self, offset: u64, len: u64) -> u64 {
         let _ = len;
         offset
+    }
+
+    /// Where the next hole begins, at or after `offset`; the file's length where there is none.
+    fn next_hole(&self, offset: u64, len: u64) -> u64 {
+        let _ = offset;
+        len
+    }
+}
+
+/// A part of a file, from its beginning to its end.
+struct FilePart<'f> {
+    file: &'f dyn RandomRead,
+    at: u64,
+    end: u64,
+}
+
+impl Read for FilePart<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = buffer.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
+        let read =
+            self.file.read_at(self.at, buffer.get_mut(..wanted).unwrap_or_default()).map_err(io::Error::other)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// Where the data that begins at `start` ends: at the next hole that is worth it, or with the file.
+fn data_end(file: &dyn RandomRead, start: u64, len: u64) -> u64 {
+    let mut at = start;
+    loop {
+        let hole = file.next_hole(at, len);
+        if hole >= len {
+            return len;
+        }
+        let data = file.next_data(hole, len);
+        if data >= len || data - hole >= HOLE_MIN {
+            return hole;
+        }
+        // A file system that answers without moving on cannot tell.
+        if data <= at {
+            return len;
+        }
+        at = data;
     }
 }
 
@@ -245,7 +290,6 @@ impl<'a> ContentWriter<'a> {
     /// One segment of a page file; `None` where the file ends before it does.
     fn page_segment(&self, source: &PageFile<'_>, start: u64, wanted: usize) -> Result<Option<Vec<Reference>>> {
         if source.file.next_data(start, source.len) >= start + wanted as u64 {
-            self.count(wanted);
             return Ok(Some(vec![Reference::Run { byte: 0, len: wanted as u64 }]));
         }
         let mut data = vec![0; wanted];
@@ -278,20 +322,56 @@ impl<'a> ContentWriter<'a> {
         let chunk_len = self.chunk_len(class);
         let mut aligner = if chunk_len.is_some() { Aligner::of_pages(recipe) } else { Aligner::of_stream(recipe) };
         let mut builder = RecipeBuilder::new(self.writer, self.reader, node_cutter(chunk_len), recipe, self.trust_base);
-        let mut source = StreamSource { input, name, chunk_len, carry: Vec::new(), ended: false };
+        let source = StreamSource { input, name, chunk_len, carry: Vec::new(), ended: false };
+        self.stream_part(source, 0, &mut aligner, &mut builder)?;
+        self.writer.with_worker(|worker| builder.finish(worker))
+    }
+
+    /// As [`ContentWriter::stream`], for a file of the class stream: its holes are not read. The content is shorter than
+    /// `len` where the file has become so.
+    pub fn stream_file(&self, file: &dyn RandomRead, len: u64, name: &str, base: Option<&Content>) -> Result<Content> {
+        let recipe = base.and_then(|base| Recipe::new(self.reader, base));
+        let recipe = recipe.as_ref();
+        let mut aligner = Aligner::of_stream(recipe);
+        let mut builder = RecipeBuilder::new(self.writer, self.reader, node_cutter(None), recipe, self.trust_base);
+        let mut at = 0;
+        while at < len {
+            let data = file.next_data(at, len).min(len);
+            if data - at >= HOLE_MIN || data == len {
+                let hole = Reference::Run { byte: 0, len: data - at };
+                self.writer.with_worker(|worker| builder.push(worker, hole))?;
+                at = data;
+                continue;
+            }
+            let end = data_end(file, data, len);
+            let mut part = FilePart { file, at, end };
+            let source = StreamSource { input: &mut part, name, chunk_len: None, carry: Vec::new(), ended: false };
+            at = self.stream_part(source, at, &mut aligner, &mut builder)?;
+            if at < end {
+                break;
+            }
+        }
+        self.writer.with_worker(|worker| builder.finish(worker))
+    }
+
+    /// Stores what comes out of `source`, which begins at `offset` of the content. Returns where it ended.
+    fn stream_part(
+        &self,
+        mut source: StreamSource<'_>,
+        mut offset: u64,
+        aligner: &mut Aligner<'_>,
+        builder: &mut RecipeBuilder<'_>,
+    ) -> Result<u64> {
         let mut batch = source.next(self)?;
-        let mut offset = 0u64;
         let number = self.number_file();
         while let Some(present) = batch {
-            let (next, stored) = rayon::join(
-                || source.next(self),
-                || self.stream_batch(number, &present, offset, &mut aligner, &mut builder),
-            );
+            let (next, stored) =
+                rayon::join(|| source.next(self), || self.stream_batch(number, &present, offset, aligner, builder));
             stored?;
             offset += present.cuts.last().map_or(0, |cut| cut.end) as u64;
             batch = next?;
         }
-        self.writer.with_worker(|worker| builder.finish(worker))
+        Ok(offset)
     }
 
     fn stream_batch(
