@@ -1,13 +1,13 @@
-//! Looks at a file's name and first bytes to tell page files from streams.
+//! Looks at a file's name and first bytes to tell page files, logs and streams apart.
 //!
 //! A wrong answer costs deduplication, never data: every class restores what was read. So a name alone is believed only
 //! where it is unmistakable, and a doubtful file is a stream.
 
 use std::path::Path;
 
-use super::Class;
+use super::{Class, Cutting};
 
-/// How many of a file's first bytes [`class_of`] makes use of. Fewer will do; they tell less.
+/// How many of a file's first bytes [`cutting_of`] makes use of. Fewer will do; they tell less.
 pub const HEAD_LEN: usize = 4096;
 
 /// PostgreSQL's page size as it is built everywhere; InnoDB and Neo4j have their own.
@@ -18,19 +18,26 @@ const INNODB_DEFAULT_PAGE: u32 = 16 * 1024;
 const NEO4J_PAGE: u32 = 8192;
 const DISK_PAGE: u32 = 4096;
 
-/// The class of a file without a source that knows it: `path` is relative to the instance's root, `head` holds the
+/// How to cut a file without a source that knows it: `path` is relative to the instance's root, `head` holds the
 /// first bytes (best [`HEAD_LEN`] of them, or the whole file), `len` is the file's length in bytes.
 ///
 /// Never fails: what is not recognised, or too short to be, is a stream.
-pub fn class_of(path: &Path, head: &[u8], len: u64) -> Class {
+pub fn cutting_of(path: &Path, head: &[u8], len: u64) -> Cutting {
     let names = Names::of(path);
+    if is_postgres_log(&names, len) {
+        return Cutting::Log;
+    }
     sqlite(head)
         .or_else(|| postgres_relation(&names, head, len))
-        .or_else(|| postgres_wal(&names, len))
         .or_else(|| innodb(&names, head, len))
         .or_else(|| neo4j(&names, len))
         .or_else(|| disk_image(&names, head))
-        .map_or(Class::Stream, |page_size| Class::Page { page_size })
+        .map_or(Cutting::Stream, |page_size| Cutting::Page { page_size })
+}
+
+/// The class of a file that is cut as [`cutting_of`] says.
+pub fn class_of(path: &Path, head: &[u8], len: u64) -> Class {
+    cutting_of(path, head, len).class()
 }
 
 /// The last four parts of a path, as bytes; empty where the path is shorter.
@@ -49,7 +56,7 @@ impl<'a> Names<'a> {
     }
 }
 
-fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+pub(super) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }
 
@@ -110,13 +117,12 @@ fn is_relation_name(name: &[u8]) -> bool {
 }
 
 /// A PostgreSQL write-ahead-log segment: 24 hexadecimal digits in `pg_wal` (`pg_xlog` before version 10), of a length
-/// that is a power of two from 1 MiB to 1 GiB. Segments are preallocated, written in pages, and used again under other
-/// names, so what is the same in two of them is at the same offset.
-fn postgres_wal(names: &Names, len: u64) -> Option<u32> {
+/// that is a power of two from 1 MiB to 1 GiB.
+fn is_postgres_log(names: &Names, len: u64) -> bool {
     let in_log = names.parent == b"pg_wal" || names.parent == b"pg_xlog";
     let is_segment = names.file.len() == 24 && names.file.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
     let fits = len.is_power_of_two() && (POSTGRES_WAL_SEGMENT_MIN..=POSTGRES_WAL_SEGMENT_MAX).contains(&len);
-    (in_log && is_segment && fits).then_some(POSTGRES_PAGE)
+    in_log && is_segment && fits
 }
 
 /// An InnoDB table space: `*.ibd`, `ibdata*`, and undo (`undo001`, `undo_001`, `innodb_undo_001`, `*.ibu`).

@@ -8,20 +8,25 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
-use rustix::fs::{OFlags, SeekFrom, major, minor};
+use rustix::fs::{major, minor};
 
-use crate::chunk::{HEAD_LEN, class_of};
+use crate::chunk::{Cutting, HEAD_LEN, cutting_of};
 use crate::error::{Error, Result};
 use crate::format::manifest::{Component, Origin};
 use crate::format::tree::{Class, Content, Directory, Entry, Metadata, Node, Stamp};
 use crate::limits;
-use crate::ops::capture::{Capture, Captured, RandomRead, SMALL_FILE, content_of, entry_of, store_directory};
+use crate::ops::capture::{
+    Capture, Captured, PageImages, ParentTree, RandomRead, SMALL_FILE, content_of, entry_of, store_directory,
+};
 use crate::repo::read_directory;
+
+use super::logs::{LOG_FOLDER, is_data_folder, logs_in};
+use super::open_file::{OpenFile, open};
 
 /// How often a file that becomes shorter while it is read is begun again.
 const TRIES: usize = 3;
@@ -58,7 +63,9 @@ pub fn capture(capture: &Capture<'_>, name: &str, folder: &Path, options: &Files
         options,
         excluded: options.excluded.iter().filter_map(|path| fs::metadata(path).ok()).map(|meta| inode(&meta)).collect(),
         links: Mutex::default(),
+        images: Mutex::default(),
         device: metadata.dev(),
+        root: parent.map(|component| &component.root),
     };
     capture.progress.stage(
         "reading",
@@ -83,7 +90,11 @@ struct Walk<'a> {
     excluded: Vec<(u64, u64)>,
     /// Contents of files with several names, by device and inode.
     links: Mutex<HashMap<(u64, u64), (Content, Class)>>,
+    /// The page images in the logs of the data folders that are being read, by the folder's path below the source.
+    images: Mutex<Vec<(PathBuf, Arc<PageImages>)>>,
     device: u64,
+    /// The tree of the snapshot before.
+    root: Option<&'a Entry>,
 }
 
 impl Walk<'_> {
@@ -101,15 +112,60 @@ impl Walk<'_> {
             names.push(entry.map_err(|error| Error::source(path, error))?.file_name());
         }
         names.sort_unstable_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
-        let entries: Vec<Option<Entry>> = names
-            .into_par_iter()
-            .map(|name| {
-                let known = entry_of(&known, name.as_bytes());
-                self.entry(path, relative, name, known, depth)
-            })
-            .collect::<Result<_>>()?;
-        let directory = Directory { entries: entries.into_iter().flatten().collect() };
+        let entries = |names: Vec<OsString>| -> Result<Vec<Option<Entry>>> {
+            names
+                .into_par_iter()
+                .map(|name| self.entry(path, relative, name.clone(), entry_of(&known, name.as_bytes()), depth))
+                .collect()
+        };
+        let mut directory = Directory::default();
+        if self.root.is_some() && self.capture.trust_parent && is_data_folder(&names) {
+            // The logs come last: most of what is in them is stored by then, beside the pages that it is a copy of.
+            let (logs, others) = names.into_iter().partition(|name| name == LOG_FOLDER);
+            let images = self.find_images(&path.join(LOG_FOLDER), relative, &known)?;
+            directory.entries.extend(entries(others)?.into_iter().flatten());
+            self.store_images_left(&images, relative)?;
+            directory.entries.extend(entries(logs)?.into_iter().flatten());
+            directory.entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        } else {
+            directory.entries.extend(entries(names)?.into_iter().flatten());
+        }
         store_directory(&self.capture.contents, &directory, parent)
+    }
+
+    fn images(&self) -> MutexGuard<'_, Vec<(PathBuf, Arc<PageImages>)>> {
+        self.images.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks through the logs of a data folder, but for those that are as the snapshot before has them.
+    fn find_images(&self, logs: &Path, relative: &Path, known: &Directory) -> Result<Arc<PageImages>> {
+        let known = match entry_of(known, LOG_FOLDER.as_bytes()).map(|entry| &entry.node) {
+            Some(Node::Directory { listing, .. }) => read_directory(self.capture.contents.reader(), listing)?,
+            _ => Directory::default(),
+        };
+        let is_wanted = |name: &[u8], stat: &fs::Metadata| {
+            !entry_of(&known, name).is_some_and(|known| self.is_unchanged(known, stat))
+        };
+        let images = Arc::new(self.capture.contents.find_images(logs_in(logs, is_wanted)));
+        self.images().push((relative.to_path_buf(), images.clone()));
+        Ok(images)
+    }
+
+    /// Stores the images of pages of files that were not read, or not as page files.
+    fn store_images_left(&self, images: &PageImages, relative: &Path) -> Result<()> {
+        self.images().retain(|(folder, _)| folder != relative);
+        let contents = &self.capture.contents;
+        let mut parent = ParentTree::new(contents.reader(), self.root.cloned());
+        let mut left = Vec::new();
+        for file in images.files_left() {
+            let path: Vec<Vec<u8>> = relative.join(&file).iter().map(|name| name.as_encoded_bytes().to_vec()).collect();
+            if let Some(Entry { node: Node::File { content, .. }, .. }) = parent.find(&path)?
+                && let Some(images) = images.take(&file)
+            {
+                left.push((images, content));
+            }
+        }
+        contents.store_images_left(&left)
     }
 
     /// One name of a folder; `None` for what is not stored (a socket, what is gone by now, the repository itself).
@@ -225,11 +281,7 @@ impl Walk<'_> {
         });
         let mut stat = stat;
         for _ in 0..TRIES {
-            let file = fs::OpenOptions::new()
-                .read(true)
-                .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-                .open(path)
-                .map_err(|error| Error::source(path, error))?;
+            let file = open(path).map_err(|error| Error::source(path, error))?;
             let Some((content, class)) = self.read_file(&file, path, relative, &stat, base)? else {
                 stat = file.metadata().map_err(|error| Error::source(path, error))?;
                 continue;
@@ -269,18 +321,25 @@ impl Walk<'_> {
             if source.read_at(0, &mut bytes)? < bytes.len() {
                 return Ok(None);
             }
-            let class = class_of(relative, bytes.get(..HEAD_LEN).unwrap_or(&bytes), len);
-            return contents.small(&bytes, class, base).map(|content| Some((content, class)));
+            let cutting = cutting_of(relative, bytes.get(..HEAD_LEN).unwrap_or(&bytes), len);
+            return contents.small(&bytes, cutting, base).map(|content| Some((content, cutting.class())));
         }
         let mut head = vec![0; HEAD_LEN];
         let read = source.read_at(0, &mut head)?;
-        let class = class_of(relative, head.get(..read).unwrap_or_default(), len);
-        let content = match class {
-            Class::Page { page_size } => match contents.pages(&source, len, page_size, base)? {
-                Captured::Whole(content) => content,
-                Captured::Shrunk => return Ok(None),
-            },
-            Class::Stream => {
+        let cutting = cutting_of(relative, head.get(..read).unwrap_or_default(), len);
+        let content = match cutting {
+            Cutting::Page { .. } | Cutting::Log => {
+                let found = self
+                    .images()
+                    .iter()
+                    .find_map(|(folder, images)| relative.strip_prefix(folder).ok().map(|file| (images.clone(), file)));
+                let images = found.as_ref().and_then(|(images, file)| images.take(file));
+                match contents.side_by_side(&source, len, cutting, base, images.as_ref())? {
+                    Captured::Whole(content) => content,
+                    Captured::Shrunk => return Ok(None),
+                }
+            }
+            Cutting::Stream => {
                 let content = contents.stream_file(&source, len, &path.to_string_lossy(), base)?;
                 if content.len() < len {
                     return Ok(None);
@@ -288,7 +347,7 @@ impl Walk<'_> {
                 content
             }
         };
-        Ok(Some((content, class)))
+        Ok(Some((content, cutting.class())))
     }
 }
 
@@ -316,41 +375,4 @@ fn xattrs(path: &Path) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     }
     attributes.sort_unstable();
     Ok(attributes)
-}
-
-/// A file of the source, open.
-pub struct OpenFile<'f> {
-    /// The file.
-    pub file: &'f File,
-    /// Its path, for errors.
-    pub path: &'f Path,
-}
-
-impl RandomRead for OpenFile<'_> {
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-        let mut done = 0;
-        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            match self.file.read_at(rest, offset + done as u64) {
-                Ok(0) => break,
-                Ok(read) => done += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::source(self.path, error)),
-            }
-        }
-        Ok(done)
-    }
-
-    fn next_data(&self, offset: u64, len: u64) -> u64 {
-        match rustix::fs::seek(self.file, SeekFrom::Data(offset)) {
-            Ok(data) => data,
-            // ENXIO: nothing but a hole from here on, or the file has become shorter: then reading tells.
-            Err(rustix::io::Errno::NXIO) if self.file.metadata().is_ok_and(|now| now.len() >= len) => len,
-            // Any other answer: the file system cannot tell.
-            Err(_) => offset,
-        }
-    }
-
-    fn next_hole(&self, offset: u64, len: u64) -> u64 {
-        rustix::fs::seek(self.file, SeekFrom::Hole(offset)).unwrap_or(len)
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::chunk::{HEAD_LEN, class_of};
+use crate::chunk::{HEAD_LEN, cutting_of};
 use crate::container::{Body, Member, MemberKind, MemberReader, Members, RelativePath, open, read_error};
 use crate::error::{Error, Result};
 use crate::format::manifest::{Component, Origin};
@@ -88,14 +88,14 @@ fn store(
     let head = begin.get(..HEAD_LEN).unwrap_or(&begin);
     let contents = &capture.contents;
     if begin.len() as u64 <= SMALL_FILE {
-        let class = class_of(shown.as_ref(), head, begin.len() as u64);
+        let cutting = cutting_of(shown.as_ref(), head, begin.len() as u64);
         capture.progress.advance(begin.len() as u64);
-        return Ok((contents.small(&begin, class, base)?, class));
+        return Ok((contents.small(&begin, cutting, base)?, cutting.class()));
     }
     // A page file's length is a multiple of its page; how long this one is shows only at its end.
-    let class = class_of(shown.as_ref(), head, 1 << 30);
+    let cutting = cutting_of(shown.as_ref(), head, 1 << 30);
     let mut input = begin.as_slice().chain(input);
-    let content = contents.stream(&mut input, file_name, class, base)?;
+    let content = contents.stream(&mut input, file_name, cutting, base)?;
     capture.progress.advance(content.len());
-    Ok((content, class))
+    Ok((content, cutting.class()))
 }

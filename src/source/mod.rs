@@ -2,6 +2,8 @@
 
 pub mod files;
 pub mod loaded;
+mod logs;
+mod open_file;
 pub mod sqlite;
 mod url;
 

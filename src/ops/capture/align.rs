@@ -38,6 +38,8 @@ pub struct Aligner<'r> {
     recipe: Option<&'r Recipe<'r>>,
     /// Whether a chunk's place in the old version is its own offset and nothing else.
     fixed: bool,
+    /// Whether what stands in a chunk's place in the old version is likely to be alike.
+    is_alike: bool,
     /// Old offset minus new offset, at the last anchor.
     drift: i64,
 }
@@ -45,12 +47,17 @@ pub struct Aligner<'r> {
 impl<'r> Aligner<'r> {
     /// For a stream: begins at the beginning of both.
     pub fn of_stream(recipe: Option<&'r Recipe<'r>>) -> Self {
-        Self { recipe, fixed: false, drift: 0 }
+        Self { recipe, fixed: false, is_alike: true, drift: 0 }
     }
 
     /// For a page file, anywhere in it.
     pub fn of_pages(recipe: Option<&'r Recipe<'r>>) -> Self {
-        Self { recipe, fixed: true, drift: 0 }
+        Self { recipe, fixed: true, is_alike: true, drift: 0 }
+    }
+
+    /// For a log, anywhere in it. What is written over an older log has nothing in common with it, so no chunk has a base.
+    pub fn of_log(recipe: Option<&'r Recipe<'r>>) -> Self {
+        Self { recipe, fixed: true, is_alike: false, drift: 0 }
     }
 
     /// Aligns the next pieces, which follow each other.
@@ -72,7 +79,10 @@ impl<'r> Aligner<'r> {
                 Drift::Near(drift) => Aligned {
                     reference: piece.reference,
                     in_base: false,
-                    base: standing_at(&old, moved(piece.offset, drift), piece.reference.len()),
+                    base: self
+                        .is_alike
+                        .then(|| standing_at(&old, moved(piece.offset, drift), piece.reference.len()))
+                        .flatten(),
                 },
             })
             .collect())
@@ -127,7 +137,7 @@ fn moved(offset: u64, drift: i64) -> u64 {
 }
 
 /// The chunk that shares the most bytes of place with `start..start + len`.
-fn standing_at(old: &[Extent], start: u64, len: u64) -> Option<ChunkId> {
+pub fn standing_at(old: &[Extent], start: u64, len: u64) -> Option<ChunkId> {
     let end = start.saturating_add(len);
     let first = old.partition_point(|extent| extent.offset.saturating_add(extent.reference.len()) <= start);
     let overlap = |extent: &Extent| {

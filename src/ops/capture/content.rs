@@ -1,23 +1,26 @@
 //! From bytes to a content: cut, hash, look up, store what is new, as a delta where the parent has something alike at
 //! the same place.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use crate::chunk::{StreamChunker, page_chunk_len, repeated_byte};
+use crate::chunk::{Cutting, StreamChunker, repeated_byte};
 use crate::codec::DeltaEncoder;
 use crate::container::read_error;
 use crate::error::Result;
 use crate::format::recipe::Reference;
-use crate::format::tree::{Class, Content};
+use crate::format::tree::Content;
 use crate::id::ChunkId;
 use crate::limits;
-use crate::repo::{Base, ChunkWriter, Lane, NodeCutter, Reader, Recipe, RecipeBuilder, Worker};
+use crate::repo::{Base, ChunkWriter, Lane, Reader, Recipe, RecipeBuilder, Worker};
 
 use super::align::{Aligned, Aligner, Hashed};
+use super::cutter::Cutter;
+use super::images::{FileImages, Log, PageImages, store_images_left, store_images_of};
+use super::random_read::{FilePart, HOLE_MIN, RandomRead, data_end};
 
 /// What a thread reads, hashes and stores in one go, bytes: one leaf of a page file's recipe at the usual chunk length.
 const SEGMENT: usize = 2 << 20;
@@ -27,65 +30,8 @@ const SEGMENTS_AT_ONCE: usize = 64;
 const STREAM_BATCH: usize = 8 << 20;
 /// Chunks of a stream that a thread stores in one go.
 const CHUNKS_AT_ONCE: usize = 64;
-/// A hole of a stream that is at least this long is not read, bytes. What stands before it is cut as if it were the end.
-const HOLE_MIN: u64 = 1 << 20;
 /// Files up to this length are read whole by one thread, bytes.
 pub const SMALL_FILE: u64 = 1 << 20;
-
-/// A file that can be read anywhere, by many threads.
-pub trait RandomRead: Sync {
-    /// Fills `buffer` from `offset` as far as the file reaches. Returns how many bytes there were.
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize>;
-
-    /// Where the next byte that is not in a hole is, at or after `offset`; the file's length where there is none.
-    fn next_data(&self, offset: u64, len: u64) -> u64 {
-        let _ = len;
-        offset
-    }
-
-    /// Where the next hole begins, at or after `offset`; the file's length where there is none.
-    fn next_hole(&self, offset: u64, len: u64) -> u64 {
-        let _ = offset;
-        len
-    }
-}
-
-/// A part of a file, from its beginning to its end.
-struct FilePart<'f> {
-    file: &'f dyn RandomRead,
-    at: u64,
-    end: u64,
-}
-
-impl Read for FilePart<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let wanted = buffer.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
-        let read =
-            self.file.read_at(self.at, buffer.get_mut(..wanted).unwrap_or_default()).map_err(io::Error::other)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-/// Where the data that begins at `start` ends: at the next hole that is worth it, or with the file.
-fn data_end(file: &dyn RandomRead, start: u64, len: u64) -> u64 {
-    let mut at = start;
-    loop {
-        let hole = file.next_hole(at, len);
-        if hole >= len {
-            return len;
-        }
-        let data = file.next_data(hole, len);
-        if data >= len || data - hole >= HOLE_MIN {
-            return hole;
-        }
-        // A file system that answers without moving on cannot tell.
-        if data <= at {
-            return len;
-        }
-        at = data;
-    }
-}
 
 /// What became of reading a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,18 +93,22 @@ impl<'a> ContentWriter<'a> {
         self.reader
     }
 
+    fn cutter(&self, cutting: Cutting) -> Cutter {
+        Cutter::new(cutting, self.chunker, self.page_target)
+    }
+
     /// Stores the bytes of a small file.
-    pub fn small(&self, bytes: &[u8], class: Class, base: Option<&Content>) -> Result<Content> {
+    pub fn small(&self, bytes: &[u8], cutting: impl Into<Cutting>, base: Option<&Content>) -> Result<Content> {
         self.count(bytes.len());
-        self.in_memory(Lane::Data, bytes, class, base)
+        self.in_memory(Lane::Data, bytes, cutting.into(), base)
     }
 
     /// Stores a folder's listing.
     pub fn listing(&self, bytes: &[u8], base: Option<&Content>) -> Result<Content> {
-        self.in_memory(Lane::Meta, bytes, Class::Stream, base)
+        self.in_memory(Lane::Meta, bytes, Cutting::Stream, base)
     }
 
-    fn in_memory(&self, lane: Lane, bytes: &[u8], class: Class, base: Option<&Content>) -> Result<Content> {
+    fn in_memory(&self, lane: Lane, bytes: &[u8], cutting: Cutting, base: Option<&Content>) -> Result<Content> {
         if bytes.is_empty() {
             return Ok(Content::Empty);
         }
@@ -166,20 +116,16 @@ impl<'a> ContentWriter<'a> {
             return Ok(Content::Inline(bytes.to_vec()));
         }
         let recipe = base.and_then(|base| Recipe::new(self.reader, base));
-        let chunk_len = self.chunk_len(class);
-        let mut aligner =
-            if chunk_len.is_some() { Aligner::of_pages(recipe.as_ref()) } else { Aligner::of_stream(recipe.as_ref()) };
+        let cutter = self.cutter(cutting);
+        let mut aligner = cutter.aligner(recipe.as_ref());
         self.writer.with_worker(|worker| {
             worker.begin_file(0);
             let mut builder =
-                RecipeBuilder::new(self.writer, self.reader, node_cutter(chunk_len), recipe.as_ref(), self.trust_base);
+                RecipeBuilder::new(self.writer, self.reader, cutter.nodes(), recipe.as_ref(), self.trust_base);
             let mut at = 0;
             while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
                 let batch = rest.get(..STREAM_BATCH).unwrap_or(rest);
-                let cuts = match chunk_len {
-                    Some(len) => cut_pages(batch, len),
-                    None => self.cut_stream(batch, batch.len() == rest.len()),
-                };
+                let cuts = cutter.cut(batch, batch.len() == rest.len());
                 let hashed: Vec<Hashed> = cuts.iter().map(|cut| self.hash(batch, cut, at as u64)).collect();
                 let aligned = aligner.align(&hashed)?;
                 for reference in self.store(worker, lane, batch, &cuts, &aligned)? {
@@ -189,25 +135,6 @@ impl<'a> ContentWriter<'a> {
             }
             builder.finish(worker)
         })
-    }
-
-    fn chunk_len(&self, class: Class) -> Option<usize> {
-        match class {
-            Class::Page { page_size } => Some(page_chunk_len(page_size, self.page_target)),
-            Class::Stream => None,
-        }
-    }
-
-    /// The chunks at the beginning of `data`; what is left over at its end has to be cut with more behind it.
-    fn cut_stream(&self, data: &[u8], at_end: bool) -> Vec<Range<usize>> {
-        let mut cuts = Vec::with_capacity(data.len() / 8192 + 1);
-        let mut start = 0;
-        while let Some(rest) = data.get(start..).filter(|rest| !rest.is_empty()) {
-            let Some(len) = self.chunker.next_cut(rest, at_end) else { break };
-            cuts.push(start..start + len);
-            start += len;
-        }
-        cuts
     }
 
     fn hash(&self, data: &[u8], cut: &Range<usize>, offset: u64) -> Hashed {
@@ -258,23 +185,32 @@ impl<'a> ContentWriter<'a> {
 
     /// Stores a large page file, several segments side by side.
     pub fn pages(&self, file: &dyn RandomRead, len: u64, page_size: u32, base: Option<&Content>) -> Result<Captured> {
-        let chunk_len = page_chunk_len(page_size, self.page_target);
+        self.side_by_side(file, len, Cutting::Page { page_size }, base, None)
+    }
+
+    /// Stores a large page file or log, several segments side by side; of a page file also the images that a log has of
+    /// its pages.
+    pub fn side_by_side(
+        &self,
+        file: &dyn RandomRead,
+        len: u64,
+        cutting: Cutting,
+        base: Option<&Content>,
+        images: Option<&FileImages<'_>>,
+    ) -> Result<Captured> {
+        let cutter = self.cutter(cutting);
         let recipe = base.and_then(|base| Recipe::new(self.reader, base));
-        let recipe = recipe.as_ref();
-        let segment = (SEGMENT / chunk_len).max(1) * chunk_len;
-        let source = PageFile { file, len, chunk_len, recipe, number: self.number_file() };
+        let version = Version { file, len, cutter, recipe: recipe.as_ref(), images, number: self.number_file() };
+        let segment = cutter.segment(SEGMENT);
         let mut builder =
-            RecipeBuilder::new(self.writer, self.reader, node_cutter(Some(chunk_len)), recipe, self.trust_base);
+            RecipeBuilder::new(self.writer, self.reader, cutter.nodes(), recipe.as_ref(), self.trust_base);
         let mut at = 0u64;
         while at < len {
             let end = at.saturating_add((segment * SEGMENTS_AT_ONCE) as u64).min(len);
             let starts: Vec<u64> = (at..end).step_by(segment).collect();
             let segments: Vec<Option<Vec<Reference>>> = starts
                 .into_par_iter()
-                .map(|start| {
-                    let wanted = segment.min((len - start) as usize);
-                    self.page_segment(&source, start, wanted)
-                })
+                .map(|start| self.segment(&version, start, segment.min((len - start) as usize)))
                 .collect::<Result<_>>()?;
             for references in segments {
                 let Some(references) = references else { return Ok(Captured::Shrunk) };
@@ -287,25 +223,39 @@ impl<'a> ContentWriter<'a> {
         self.writer.with_worker(|worker| builder.finish(worker)).map(Captured::Whole)
     }
 
-    /// One segment of a page file; `None` where the file ends before it does.
-    fn page_segment(&self, source: &PageFile<'_>, start: u64, wanted: usize) -> Result<Option<Vec<Reference>>> {
-        if source.file.next_data(start, source.len) >= start + wanted as u64 {
+    /// One segment of a file; `None` where the file ends before it does.
+    fn segment(&self, version: &Version<'_>, start: u64, wanted: usize) -> Result<Option<Vec<Reference>>> {
+        let Version { file, len, cutter, recipe, images, number } = *version;
+        let end = start + wanted as u64;
+        if file.next_data(start, len) >= end {
             return Ok(Some(vec![Reference::Run { byte: 0, len: wanted as u64 }]));
         }
         let mut data = vec![0; wanted];
-        if source.file.read_at(start, &mut data)? < wanted {
+        if file.read_at(start, &mut data)? < wanted {
             return Ok(None);
         }
         self.count(wanted);
-        let cuts = cut_pages(&data, source.chunk_len);
+        let cuts = cutter.cut(&data, true);
         let hashed: Vec<Hashed> = cuts.iter().map(|cut| self.hash(&data, cut, start)).collect();
-        let aligned = Aligner::of_pages(source.recipe).align(&hashed)?;
-        self.writer
-            .with_worker(|worker| {
-                worker.begin_file(source.number);
-                self.store(worker, Lane::Data, &data, &cuts, &aligned)
-            })
-            .map(Some)
+        let aligned = cutter.aligner(recipe).align(&hashed)?;
+        self.writer.with_worker(|worker| {
+            worker.begin_file(number);
+            let references = self.store(worker, Lane::Data, &data, &cuts, &aligned)?;
+            if let (Some(images), Some(recipe)) = (images, recipe) {
+                store_images_of(self.writer, self.reader, worker, (images, recipe), start..end)?;
+            }
+            Ok(Some(references))
+        })
+    }
+
+    /// Finds the images of pages that stand in a data folder's logs.
+    pub fn find_images(&self, logs: Vec<Log>) -> PageImages {
+        PageImages::find(logs, &self.chunker)
+    }
+
+    /// Stores the images of pages of files that were not read, each with its content in the snapshot before.
+    pub fn store_images_left(&self, left: &[(FileImages<'_>, Content)]) -> Result<()> {
+        store_images_left(self.writer, self.reader, left)
     }
 
     /// Stores what comes out of `input`, however long it is: while one batch is hashed and stored, the next one is read
@@ -314,15 +264,15 @@ impl<'a> ContentWriter<'a> {
         &self,
         input: &mut (dyn Read + Send),
         name: &str,
-        class: Class,
+        cutting: impl Into<Cutting>,
         base: Option<&Content>,
     ) -> Result<Content> {
         let recipe = base.and_then(|base| Recipe::new(self.reader, base));
         let recipe = recipe.as_ref();
-        let chunk_len = self.chunk_len(class);
-        let mut aligner = if chunk_len.is_some() { Aligner::of_pages(recipe) } else { Aligner::of_stream(recipe) };
-        let mut builder = RecipeBuilder::new(self.writer, self.reader, node_cutter(chunk_len), recipe, self.trust_base);
-        let source = StreamSource { input, name, chunk_len, carry: Vec::new(), ended: false };
+        let cutter = self.cutter(cutting.into());
+        let mut aligner = cutter.aligner(recipe);
+        let mut builder = RecipeBuilder::new(self.writer, self.reader, cutter.nodes(), recipe, self.trust_base);
+        let source = StreamSource { input, name, cutter, carry: Vec::new(), ended: false };
         self.stream_part(source, 0, &mut aligner, &mut builder)?;
         self.writer.with_worker(|worker| builder.finish(worker))
     }
@@ -332,8 +282,9 @@ impl<'a> ContentWriter<'a> {
     pub fn stream_file(&self, file: &dyn RandomRead, len: u64, name: &str, base: Option<&Content>) -> Result<Content> {
         let recipe = base.and_then(|base| Recipe::new(self.reader, base));
         let recipe = recipe.as_ref();
-        let mut aligner = Aligner::of_stream(recipe);
-        let mut builder = RecipeBuilder::new(self.writer, self.reader, node_cutter(None), recipe, self.trust_base);
+        let cutter = self.cutter(Cutting::Stream);
+        let mut aligner = cutter.aligner(recipe);
+        let mut builder = RecipeBuilder::new(self.writer, self.reader, cutter.nodes(), recipe, self.trust_base);
         let mut at = 0;
         while at < len {
             let data = file.next_data(at, len).min(len);
@@ -345,7 +296,7 @@ impl<'a> ContentWriter<'a> {
             }
             let end = data_end(file, data, len);
             let mut part = FilePart { file, at, end };
-            let source = StreamSource { input: &mut part, name, chunk_len: None, carry: Vec::new(), ended: false };
+            let source = StreamSource { input: &mut part, name, cutter, carry: Vec::new(), ended: false };
             at = self.stream_part(source, at, &mut aligner, &mut builder)?;
             if at < end {
                 break;
@@ -402,22 +353,16 @@ impl<'a> ContentWriter<'a> {
     }
 }
 
-/// A large page file while it is stored.
-struct PageFile<'f> {
-    file: &'f dyn RandomRead,
+/// A file and what it is compared with.
+#[derive(Clone, Copy)]
+struct Version<'a> {
+    file: &'a dyn RandomRead,
     len: u64,
-    chunk_len: usize,
-    /// The parent's.
-    recipe: Option<&'f Recipe<'f>>,
+    cutter: Cutter,
+    /// The older version's.
+    recipe: Option<&'a Recipe<'a>>,
+    images: Option<&'a FileImages<'a>>,
     number: u64,
-}
-
-fn node_cutter(chunk_len: Option<usize>) -> NodeCutter {
-    chunk_len.map_or(NodeCutter::Content, |len| NodeCutter::Span { chunk_len: len as u64 })
-}
-
-fn cut_pages(data: &[u8], chunk_len: usize) -> Vec<Range<usize>> {
-    (0..data.len()).step_by(chunk_len).map(|start| start..(start + chunk_len).min(data.len())).collect()
 }
 
 struct StreamBatch {
@@ -428,8 +373,7 @@ struct StreamBatch {
 struct StreamSource<'i> {
     input: &'i mut (dyn Read + Send),
     name: &'i str,
-    /// For pages: the length of a chunk.
-    chunk_len: Option<usize>,
+    cutter: Cutter,
     /// What was read and could not be cut without what follows it.
     carry: Vec<u8>,
     ended: bool,
@@ -450,11 +394,7 @@ impl StreamSource<'_> {
             self.ended = (read as u64) < wanted;
         }
         contents.count(data.len() - before);
-        let cuts = match self.chunk_len {
-            Some(len) if self.ended => cut_pages(&data, len),
-            Some(len) => cut_pages(data.get(..data.len() / len * len).unwrap_or_default(), len),
-            None => contents.cut_stream(&data, self.ended),
-        };
+        let cuts = self.cutter.cut(&data, self.ended);
         let end = cuts.last().map_or(0, |cut| cut.end);
         self.carry = data.split_off(end);
         Ok(Some(StreamBatch { data, cuts }))

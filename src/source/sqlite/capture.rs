@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::{Component, Origin};
 use crate::format::tree::{Class, Directory, Entry, Metadata, Node};
 use crate::ops::capture::{Capture, Captured, ParentTree, SMALL_FILE, content_of, store_directory};
-use crate::source::files::OpenFile;
+use crate::source::open_file::OpenFile;
 
 use super::backup;
 
