@@ -86,11 +86,15 @@ impl Context {
     /// The repository with its plans.
     pub fn service(&self) -> Result<Service> {
         let plans = self.plans()?;
-        let staging = match std::env::var_os(STAGING).filter(|path| !path.is_empty()) {
+        Ok(Service::new(self.repository()?, plans, self.staging(), Some(self.repository_folder()?)))
+    }
+
+    /// A folder for files in between.
+    pub fn staging(&self) -> PathBuf {
+        match std::env::var_os(STAGING).filter(|path| !path.is_empty()) {
             Some(path) => PathBuf::from(path),
             None => std::env::temp_dir(),
-        };
-        Ok(Service::new(self.repository()?, plans, staging, Some(self.repository_folder()?)))
+        }
     }
 
     /// Tells how far work is.
