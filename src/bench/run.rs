@@ -154,10 +154,11 @@ fn needs(bytes: u64, free: u64, place: &Place) -> Result<()> {
         return Ok(());
     }
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    let above = place.root.parent().unwrap_or(&place.root);
     Err(Error::Refused(format!(
         "this may need {} MiB and {} has {} MiB; give --sample less, or --scratch a folder with more room",
         mib(bytes),
-        place.root.display(),
+        above.display(),
         mib(free)
     )))
 }

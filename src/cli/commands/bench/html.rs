@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use snaphold::bench::{BenchReport, Direction, Model, Stage, Step, ToolReport, ToolStep};
 
 use super::text::{data, mb, percent, seconds, spaced};
-use crate::cli::table::size;
+use crate::cli::table::{printable, size};
 
 /// Light or dark as the reader's system is; wide tables scroll by themselves, so that a phone shows the rest.
 const STYLE: &str = "
@@ -15,7 +15,7 @@ h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}p{margin:.5rem 0}.dim{c
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
 th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}td.what{text-align:left;white-space:normal;min-width:12rem;color:var(--dim)}
-svg{width:100%;height:auto;display:block;margin:.5rem 0}svg text{fill:var(--ink);font:13px system-ui,sans-serif}
+svg{width:100%;max-width:30rem;height:auto;display:block;margin:.5rem 0}svg text{fill:var(--ink);font:13px system-ui,sans-serif}
 .one{fill:var(--one)}.all{fill:var(--all)}.rest{fill:var(--rest)}
 ";
 
@@ -32,7 +32,7 @@ pub fn page(report: &BenchReport) -> String {
             }
             body {
                 h1 { "snaphold bench" }
-                p { (data(&report.data)) }
+                p { (printable(&data(&report.data))) }
                 p.dim { (report.cores) " cores; snaphold " (env!("CARGO_PKG_VERSION")) "; MB are 10⁶ bytes" }
                 (model(&report.model))
                 (stages(report))
@@ -40,7 +40,7 @@ pub fn page(report: &BenchReport) -> String {
                 @if !report.against.is_empty() { (against(&report.against)) }
                 @if !report.skipped.is_empty() {
                     h2 { "Skipped" }
-                    ul { @for skipped in &report.skipped { li { (spaced(&skipped.what)) ": " (skipped.why) } } }
+                    ul { @for skipped in &report.skipped { li { (spaced(&skipped.what)) ": " (printable(&skipped.why)) } } }
                 }
             }
         }
@@ -186,9 +186,9 @@ impl Bar {
 }
 
 /// The plot's parts, in its own units.
-const WIDTH: f64 = 640.0;
-const NAMES: f64 = 120.0;
-const TEXTS: f64 = 130.0;
+const WIDTH: f64 = 400.0;
+const NAMES: f64 = 110.0;
+const TEXTS: f64 = 100.0;
 const ROW: f64 = 22.0;
 
 /// Bars below one another, each with its name before it and its text behind it.

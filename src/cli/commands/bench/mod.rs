@@ -22,9 +22,8 @@ const SAMPLE: u64 = 1 << 30;
 const MADE: u64 = 256 << 20;
 
 pub fn run(context: &Context, arguments: BenchArgs) -> Result<Report> {
-    if let Some(html) = &arguments.html {
-        check_target(html, arguments.overwrite, arguments.dir.as_deref())?;
-    }
+    let parent = arguments.scratch.clone().unwrap_or_else(|| context.staging());
+    check_places(&arguments, &parent)?;
     let amount = match (arguments.all, arguments.sample) {
         (true, _) => Amount::All,
         (false, Some(bytes)) => Amount::AtMost(bytes),
@@ -36,7 +35,6 @@ pub fn run(context: &Context, arguments: BenchArgs) -> Result<Report> {
     };
     let against = tools(&arguments.against, &own)?;
     let request = BenchRequest { folder: arguments.dir, amount, against };
-    let parent = arguments.scratch.unwrap_or_else(|| context.staging());
     let report = measured(context, request, own, &parent)?;
     if let Some(path) = &arguments.html {
         let page = html::page(&report);
@@ -63,25 +61,36 @@ fn measured(context: &Context, request: BenchRequest, own: Own, parent: &Path) -
     result
 }
 
-/// What would be found wrong only at the end of a long run.
-fn check_target(path: &Path, overwrite: bool, dir: Option<&Path>) -> Result<()> {
-    let folder = match path.parent() {
+/// What must not be below the user's folder, because that is never written to; and a page, which would be found wrong
+/// only at the end of a long run.
+fn check_places(arguments: &BenchArgs, scratch: &Path) -> Result<()> {
+    let is_inside = |path: &Path| {
+        let (Some(dir), Ok(path)) = (&arguments.dir, std::fs::canonicalize(path)) else { return false };
+        std::fs::canonicalize(dir).is_ok_and(|dir| path.starts_with(dir))
+    };
+    let dir = || arguments.dir.as_deref().unwrap_or(scratch).display();
+    if is_inside(scratch) {
+        let what = format!("{} is inside {}, which is never written to", scratch.display(), dir());
+        return Err(Error::Usage(format!("{what}; give --scratch a folder elsewhere")));
+    }
+    let Some(page) = &arguments.html else { return Ok(()) };
+    let folder = match page.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let folder = std::fs::canonicalize(folder).map_err(|error| Error::target(path, error))?;
-    if let Some(dir) = dir.and_then(|dir| std::fs::canonicalize(dir).ok())
-        && folder.starts_with(&dir)
-    {
-        let what = format!("{} is inside {}, which is never written to", path.display(), dir.display());
+    if is_inside(folder) {
+        let what = format!("{} is inside {}, which is never written to", page.display(), dir());
         return Err(Error::Usage(format!("{what}; choose another place for the page")));
     }
-    match std::fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => Err(Error::Refused(format!("{} is a folder", path.display()))),
-        Ok(_) if !overwrite => Err(Error::Refused(format!(
-            "{} is there already; choose another name, or give --overwrite",
-            path.display()
-        ))),
+    if !folder.is_dir() {
+        return Err(Error::NotFound(format!("there is no folder {} for the page", folder.display())));
+    }
+    match std::fs::symlink_metadata(page) {
+        Ok(found) if found.is_dir() => Err(Error::Refused(format!("{} is a folder", page.display()))),
+        Ok(_) if !arguments.overwrite => {
+            let what = format!("{} is there already", page.display());
+            Err(Error::Refused(format!("{what}; choose another name, or give --overwrite")))
+        }
         _ => Ok(()),
     }
 }
