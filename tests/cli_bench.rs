@@ -93,6 +93,7 @@ fn belongs_together(report: &Value) {
     let next = number(&step("next_version")["bytes_new"]);
     assert!(next > 0.0 && next < bytes as f64, "a part of it changed: {report}");
 
+    assert!(number(&report["disturbed"]) > 0.0);
     let model = &report["model"];
     let shares: Vec<f64> = model["shares"].as_array().unwrap().iter().map(|share| number(&share["share"])).collect();
     assert_eq!(names(&model["shares"], "stage"), ["read", "cut", "hash", "look up, new", "compress", "seal", "write"]);
@@ -253,7 +254,7 @@ fn a_signal_ends_it_and_nothing_is_left() {
         (Signal::INT, "SIGINT", "data/source"),
         (Signal::TERM, "SIGTERM", "lookup"),
         (Signal::INT, "SIGINT", "repository/packs"),
-        (Signal::HUP, "SIGHUP", "packs"),
+        (Signal::TERM, "SIGTERM", "packs"),
     ];
     for (signal, name, moment) in moments {
         // So much that it is not done before the signal comes.

@@ -78,7 +78,7 @@ impl Against<'_> {
     fn warm(&self) -> Result<()> {
         self.progress.stage("reading", Some(self.data.bytes()));
         for (file, found) in self.data.files.iter().enumerate() {
-            let whole = Chosen { file, ranges: vec![0..found.len] };
+            let whole = Chosen::stretch(file, 0..found.len);
             tree::each_piece(&self.data.root.join(&found.relative), &whole, self.meter.stop, |bytes| {
                 self.progress.advance(bytes.len() as u64);
                 Ok(())

@@ -21,6 +21,17 @@ const PASSES: &[(&str, Passing)] = &[
     ("write", |step| step.bytes_stored),
 ];
 
+/// Stages that only compute.
+const COMPUTING: &[&str] = &["cut", "hash", "delta", "compress", "seal", "open", "decompress", "apply deltas", "check"];
+
+/// How much longer than its processor time computing took, by one thread: other work on the machine takes it.
+pub fn disturbed(stages: &[Stage]) -> f64 {
+    let computing = || stages.iter().filter(|stage| COMPUTING.contains(&stage.name)).map(|stage| stage.one_core);
+    let cpu_s: f64 = computing().map(|speed| speed.cpu_s).sum();
+    let wall_s: f64 = computing().map(|speed| speed.wall_s).sum();
+    if cpu_s > 0.0 { wall_s / cpu_s } else { 1.0 }
+}
+
 /// Divides a first snapshot's processor time by the stages' costs for a byte, by one thread.
 pub fn model(stages: &[Stage], first: &Step, cores: usize) -> Model {
     let cpu_s = first.speed.cpu_s;
@@ -58,7 +69,10 @@ fn sentence(greatest: Option<&Share>, explained: f64, cores_busy: f64) -> String
         None => format!("what surrounds the stages: they explain {} of the CPU time", percent(explained)),
     };
     match cores_busy < BUSY_MIN {
-        true => format!("{bound}; but the cores were busy {} of the time, the rest is waiting", percent(cores_busy)),
+        true => format!(
+            "{bound}; but the cores were busy {} of the time, the rest is waiting, for storage or for a core",
+            percent(cores_busy)
+        ),
         false => bound,
     }
 }
@@ -90,11 +104,19 @@ mod tests {
     }
 
     #[test]
+    fn computing_that_waits_was_disturbed() {
+        let mut stages = [stage("read", 100, 7.0), stage("hash", 100, 1.0), stage("compress", 100, 2.0)];
+        assert_eq!(disturbed(&stages), 1.0);
+        stages[2].one_core.wall_s = 5.0;
+        assert_eq!((disturbed(&stages), disturbed(&[])), (2.0, 1.0));
+    }
+
+    #[test]
     fn what_is_not_explained_is_said() {
         let waiting = model(&[stage("compress", 100, 1.0)], &first(50.0, 10.0), 2);
         assert_eq!(
             waiting.sentence,
-            "compress: 50 % of the CPU time; but the cores were busy 10 % of the time, the rest is waiting"
+            "compress: 50 % of the CPU time; but the cores were busy 10 % of the time, the rest is waiting, for storage or for a core"
         );
         let unknown = model(&[stage("read", 100, 0.1)], &first(5.0, 10.0), 2);
         assert_eq!(

@@ -13,6 +13,9 @@ pub struct BenchReport {
     pub stage_bytes: u64,
     /// Each stage alone, in the order of a snapshot and then of a restore.
     pub stages: Vec<Stage>,
+    /// Time that passed divided by processor time, over the stages that wait for nothing but a core, by one thread: 1
+    /// where nothing else ran on this machine.
+    pub disturbed: f64,
     /// Snapshot and restore whole, in this process.
     pub whole: Vec<Step>,
     /// How the first snapshot's time divides among the stages.

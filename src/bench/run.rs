@@ -12,10 +12,10 @@ use crate::repo::Repository;
 
 use super::against::{Against, Own, ToolFound};
 use super::measure::Meter;
-use super::model::model;
+use super::model::{disturbed, model};
 use super::place::{Place, needed_beside};
 use super::report::{BenchReport, DataReport, Stage};
-use super::sample::{Chosen, choose};
+use super::sample::{Chosen, choose, sum};
 use super::stages::{Lab, gather, total};
 use super::stop::Stop;
 use super::tree::{Data, Found, copy, find, make};
@@ -84,7 +84,8 @@ pub fn run(request: &BenchRequest, world: &World<'_>) -> Result<BenchReport> {
     let cores = rayon::current_num_threads();
     let first = whole.first().ok_or_else(|| Error::Failed("nothing was measured".into()))?;
     let model = model(&stages, first, cores);
-    Ok(BenchReport { data: report, cores, stage_bytes, stages, whole, model, against, skipped })
+    let disturbed = disturbed(&stages);
+    Ok(BenchReport { data: report, cores, stage_bytes, stages, disturbed, whole, model, against, skipped })
 }
 
 /// Makes, finds or copies the data.
@@ -115,7 +116,7 @@ fn prepare(request: &BenchRequest, world: &World<'_>, place: &Place) -> Result<(
         Amount::All => u64::MAX,
     };
     let chosen = choose(&lengths, limit);
-    let bytes: u64 = chosen.iter().map(Chosen::len).sum();
+    let bytes = sum(chosen.iter().map(Chosen::len));
     let with_copy = bytes.saturating_add(needed_beside(bytes));
     let data = if request.amount == Amount::All && free < with_copy {
         needs(needed_beside(bytes), free, place)?;
@@ -164,7 +165,7 @@ fn needs(bytes: u64, free: u64, place: &Place) -> Result<()> {
 }
 
 fn described(folder: Option<&Path>, found: &[Found], data: &Data, unreadable: u64) -> DataReport {
-    let bytes_found = found.iter().map(|found| found.len).sum();
+    let bytes_found = sum(found.iter().map(|found| found.len));
     DataReport {
         folder: folder.map(|folder| folder.display().to_string()),
         files_found: found.len() as u64,

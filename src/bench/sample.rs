@@ -17,29 +17,41 @@ pub struct Chosen {
 }
 
 impl Chosen {
+    /// One stretch of a file.
+    pub fn stretch(file: usize, range: Range<u64>) -> Self {
+        Self { file, ranges: std::iter::once(range).collect() }
+    }
+
     /// Bytes.
     pub fn len(&self) -> u64 {
-        self.ranges.iter().map(|range| range.end - range.start).sum()
+        sum(self.ranges.iter().map(|range| range.end - range.start))
     }
+}
+
+/// Bytes of all. Sparse files may claim more than can be counted.
+pub fn sum(lengths: impl Iterator<Item = u64>) -> u64 {
+    lengths.fold(0, u64::saturating_add)
 }
 
 /// At most `limit` bytes of files of these lengths: of every stretch of the list the same share, of a long file pieces
 /// from its beginning to its end. Empty files are left out of what is not all.
 pub fn choose(lengths: &[u64], limit: u64) -> Vec<Chosen> {
-    let total: u64 = lengths.iter().sum();
+    let total = sum(lengths.iter().copied());
     if total <= limit {
-        let whole = |(file, len): (usize, &u64)| Chosen { file, ranges: vec![0..*len] };
+        let whole = |(file, len): (usize, &u64)| Chosen::stretch(file, 0..*len);
         return lengths.iter().enumerate().map(whole).collect();
     }
     let (mut before, mut taken) = (0u64, 0u64);
     let mut chosen = Vec::new();
     for (file, &len) in lengths.iter().enumerate() {
-        before += len;
+        before = before.saturating_add(len);
         let share = (u128::from(before) * u128::from(limit) / u128::from(total)) as u64;
         let due = share.saturating_sub(taken);
         let ranges = match len {
             0 => continue,
-            len if len <= PIECE && due >= len.div_ceil(2) && taken + len <= limit => vec![0..len],
+            len if len <= PIECE && due >= len.div_ceil(2) && taken.saturating_add(len) <= limit => {
+                Chosen::stretch(file, 0..len).ranges
+            }
             len if len <= PIECE => continue,
             len => pieces(len, due),
         };
@@ -52,7 +64,7 @@ pub fn choose(lengths: &[u64], limit: u64) -> Vec<Chosen> {
     if chosen.is_empty() {
         // So little is asked for that no file has its turn: the beginning of the longest one.
         let longest = lengths.iter().enumerate().max_by_key(|(_, len)| **len);
-        chosen.extend(longest.map(|(file, len)| Chosen { file, ranges: vec![0..limit.min(*len)] }));
+        chosen.extend(longest.map(|(file, len)| Chosen::stretch(file, 0..limit.min(*len))));
     }
     chosen
 }
@@ -77,7 +89,7 @@ mod tests {
     #[test]
     fn little_enough_is_taken_whole() {
         let chosen = choose(&[3, 0, 5], 8);
-        assert_eq!(chosen.iter().map(|part| part.ranges.clone()).collect::<Vec<_>>(), [[0..3], [0..0], [0..5]]);
+        assert_eq!(chosen, [Chosen::stretch(0, 0..3), Chosen::stretch(1, 0..0), Chosen::stretch(2, 0..5)]);
     }
 
     #[test]

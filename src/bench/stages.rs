@@ -91,10 +91,10 @@ pub fn gather(root: &Path, files: &[Found], stop: &Stop) -> Result<Vec<Item>> {
     for part in choose(&lengths, STAGE_BYTES) {
         let Some(found) = files.get(part.file).filter(|_| part.len() > 0) else { continue };
         let path = root.join(&found.relative);
-        let head = read(&path, &Chosen { file: part.file, ranges: vec![0..found.len.min(HEAD_LEN as u64)] }, stop)?;
+        let head = read(&path, &Chosen::stretch(part.file, 0..found.len.min(HEAD_LEN as u64)), stop)?;
         let class = class_of(&found.relative, &head, found.len);
-        for ranges in batches(&part.ranges) {
-            let part = Chosen { file: part.file, ranges };
+        for range in part.ranges.iter().flat_map(batches) {
+            let part = Chosen::stretch(part.file, range);
             let bytes = read(&path, &part, stop)?;
             items.push(Item { path: path.clone(), class, part, bytes });
         }
@@ -111,13 +111,10 @@ fn read(path: &Path, part: &Chosen, stop: &Stop) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Ranges, cut so that each batch is one of at most [`BATCH`] bytes.
-fn batches(ranges: &[Range<u64>]) -> Vec<Vec<Range<u64>>> {
-    let cut = |range: &Range<u64>| {
-        let end = range.end;
-        (range.start..end).step_by(BATCH as usize).map(move |start| vec![start..(start + BATCH).min(end)])
-    };
-    ranges.iter().flat_map(cut).collect()
+/// A stretch, cut into batches of at most [`BATCH`] bytes.
+fn batches(range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
+    let end = range.end;
+    (range.start..end).step_by(BATCH as usize).map(move |start| start..(start + BATCH).min(end))
 }
 
 /// Cuts a piece as the pipeline does.

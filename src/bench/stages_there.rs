@@ -252,7 +252,7 @@ pub fn compress(lab: &Lab<'_>, chunks: &[Cut<'_>]) -> Result<(Stage, Vec<Made>)>
         || Ok(()),
         |cores, ()| {
             each(cores, &blocks, compressor, |compressor, (plain, _)| {
-                let compressor = compressor.as_mut().map_err(|error| failed(error))?;
+                let compressor = compressor.as_mut().map_err(failed)?;
                 black_box(compressor.compress(plain).map_err(failed)?);
                 Ok(())
             })
@@ -261,7 +261,7 @@ pub fn compress(lab: &Lab<'_>, chunks: &[Cut<'_>]) -> Result<(Stage, Vec<Made>)>
     let made: Vec<Made> = blocks
         .into_par_iter()
         .map_init(compressor, |compressor, (plain, chunks)| {
-            let compressor = compressor.as_mut().map_err(|error| failed(error))?;
+            let compressor = compressor.as_mut().map_err(failed)?;
             let (codec, stored) = compressor.compress(&plain).map_err(failed)?;
             Ok(Made { plain, codec, stored, chunks })
         })

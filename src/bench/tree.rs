@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::ops::Progress;
 
 use super::data::{self, Random};
-use super::sample::Chosen;
+use super::sample::{Chosen, sum};
 use super::stop::Stop;
 
 /// What is written, read or compared in one go, bytes.
@@ -42,7 +42,7 @@ pub struct Data {
 impl Data {
     /// Bytes of all.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|found| found.len).sum()
+        sum(self.files.iter().map(|found| found.len))
     }
 }
 
@@ -148,7 +148,7 @@ pub fn copy(
     progress: &dyn Progress,
     stop: &Stop,
 ) -> Result<Vec<Found>> {
-    progress.stage("copying", Some(chosen.iter().map(Chosen::len).sum()));
+    progress.stage("copying", Some(sum(chosen.iter().map(Chosen::len))));
     let mut copied = Vec::with_capacity(chosen.len());
     for part in chosen {
         let Some(found) = files.get(part.file) else { continue };

@@ -14,6 +14,8 @@ use super::args::GlobalArgs;
 use super::progress::Teller;
 use super::{secret, surroundings};
 
+/// Threads that capture recurse into folders, one frame a level, up to the deepest tree that the format allows.
+pub const STACK_BYTES: usize = 8 << 20;
 /// The folder of the derived index, below the repository's.
 const INDEX: &str = "index";
 const STAGING: &str = "SNAPHOLD_TMPDIR";

@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use snaphold::bench::{BenchReport, Direction, Model, Stage, Step, ToolReport, ToolStep};
 
-use super::text::{data, mb, percent, seconds, spaced};
+use super::text::{data, disturbed, mb, percent, seconds, spaced};
 use crate::cli::table::{printable, size};
 
 /// Light or dark as the reader's system is; wide tables scroll by themselves, so that a phone shows the rest.
@@ -34,6 +34,7 @@ pub fn page(report: &BenchReport) -> String {
                 h1 { "snaphold bench" }
                 p { (printable(&data(&report.data))) }
                 p.dim { (report.cores) " cores; snaphold " (env!("CARGO_PKG_VERSION")) "; MB are 10⁶ bytes" }
+                @if let Some(warning) = disturbed(report) { p { strong { (warning) "." } } }
                 (model(&report.model))
                 (stages(report))
                 (whole(&report.whole))

@@ -14,7 +14,7 @@ use signal_hook::low_level::signal_name;
 use snaphold::bench::Stop;
 use snaphold::error::{Error, Result};
 
-use crate::cli::STACK_BYTES;
+use crate::cli::context::STACK_BYTES;
 
 const PREFIX: &str = "snaphold-bench-";
 /// How long work that was stopped may take to end before its folder is removed under it.
@@ -72,7 +72,9 @@ fn died(panic: &(dyn Any + Send)) -> Error {
 
 fn listen<T: Send + 'static>(sender: Sender<Event<T>>) -> Result<()> {
     let failed = |error| Error::Failed(format!("cannot listen to signals: {error}"));
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
+    // Whoever began this by `nohup` wants it to go on when the terminal has gone.
+    let heard = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(*signal));
+    let mut signals = Signals::new(heard).map_err(failed)?;
     let forward = move || {
         for signal in signals.forever() {
             if sender.send(Event::Signal(signal)).is_err() {
@@ -81,6 +83,14 @@ fn listen<T: Send + 'static>(sender: Sender<Event<T>>) -> Result<()> {
         }
     };
     Builder::new().name("signals".into()).spawn(forward).map(|_| ()).map_err(failed)
+}
+
+/// Whether this process was begun with a signal ignored, as Linux tells it: a mask in hexadecimal.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }
 
 /// Waits until the work has ended, but not for ever; further signals change nothing.

@@ -11,6 +11,9 @@ pub fn report(report: &BenchReport) -> String {
         ("cores", report.cores.to_string()),
         ("stages", format!("each alone, on {} of it; MB are 10^6 bytes", size(report.stage_bytes))),
     ]);
+    if let Some(warning) = disturbed(report) {
+        text.push_str(&format!("note    {warning}\n"));
+    }
     text.push('\n');
     text.push_str(&stages(&report.stages));
     text.push('\n');
@@ -44,6 +47,17 @@ pub fn data(data: &DataReport) -> String {
         unreadable => format!("; {} could not be read", count(unreadable)),
     };
     format!("{what}: {used}{of}{place}{unreadable}")
+}
+
+/// From here on other work counts as a disturbance.
+const DISTURBED: f64 = 1.2;
+
+/// Whether the times say as much about what else the machine did.
+pub fn disturbed(report: &BenchReport) -> Option<String> {
+    let times = report.disturbed;
+    (times >= DISTURBED).then(|| {
+        format!("this machine did other work meanwhile: computing took {times:.1} times its CPU time, so all speeds are too low")
+    })
 }
 
 /// A speed, to three digits.
