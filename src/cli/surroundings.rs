@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use snaphold::clock::{Clock, Entropy, ProcessIdentity, Processes, Surroundings};
+use rustix::time::{ClockId, clock_gettime};
+use snaphold::clock::{Clock, Entropy, ProcessIdentity, Processes, Stopwatch, Surroundings};
 
 /// The system's.
 pub fn real() -> Surroundings {
@@ -16,6 +18,27 @@ struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+}
+
+/// The system's measure of time that passes, and of this process's share of its processors.
+pub struct SystemStopwatch(Instant);
+
+impl SystemStopwatch {
+    /// Begins to count.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Stopwatch for SystemStopwatch {
+    fn wall(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn cpu(&self) -> Duration {
+        let used = clock_gettime(ClockId::ProcessCPUTime);
+        Duration::try_from(used).unwrap_or_default()
     }
 }
 

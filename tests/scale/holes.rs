@@ -13,7 +13,7 @@ use snaphold::ops::Silent;
 use snaphold::ops::capture::{Captured, ContentWriter, RandomRead};
 use snaphold::ops::restore::restore_new;
 use snaphold::repo::{Condemned, ContentReader};
-use snaphold::source::files::OpenFile;
+use snaphold::source::open_file::OpenFile;
 
 use crate::support::*;
 
