@@ -102,7 +102,7 @@ macro_rules! targets {
 }
 
 targets! {
-    chunker class block delta container tar neo4j_dump config key_slot object recipe_node pack pack_sealed records texts
+    chunker class log block delta container tar neo4j_dump config key_slot object recipe_node pack pack_sealed records texts
     directory export
 }
 

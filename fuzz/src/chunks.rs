@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use snaphold::chunk::{Class, PageCutter, StreamChunker, class_of, page_chunk_len, repeated_byte};
+use snaphold::chunk::{
+    Cutting, PageCutter, PageHint, StreamChunker, cut_log, cutting_of, page_chunk_len, repeated_byte,
+};
 use snaphold::limits::{CHUNK_MAX, CHUNK_MIN};
 
 use super::fixed::{Input, mixed};
@@ -115,11 +117,30 @@ pub fn class(data: &[u8]) -> bool {
     let path_len = usize::from(input.u8());
     let path = Path::new(OsStr::from_bytes(input.bytes(path_len)));
     let head = input.0;
-    match class_of(path, head, len) {
-        Class::Stream => false,
-        Class::Page { page_size } => {
+    match cutting_of(path, head, len) {
+        Cutting::Stream => false,
+        Cutting::Log => true,
+        Cutting::Page { page_size } => {
             assert!(page_size.is_power_of_two() && (512..=65_536).contains(&page_size), "{page_size}");
             true
         }
     }
+}
+
+/// A stretch of a log. It is accepted where an image is found in it.
+pub fn log(data: &[u8]) -> bool {
+    let chunker = StreamChunker::default();
+    let found = cut_log(data, &chunker, None);
+    let mut end = 0;
+    for cut in &found.cuts {
+        assert_eq!(cut.place.start, end);
+        assert!((1..=CHUNK_MAX).contains(&cut.place.len()), "{}", cut.place.len());
+        end = cut.place.end;
+    }
+    assert_eq!(end, data.len());
+    // What is said to go on from before names a page and moves no cut.
+    let before = PageHint { tablespace: 1663, database: 5, relation: 16_384, fork: 0, block: 7 };
+    let again = cut_log(data, &chunker, Some(before));
+    assert!(again.cuts.iter().map(|cut| &cut.place).eq(found.cuts.iter().map(|cut| &cut.place)));
+    found.cuts.iter().filter_map(|cut| cut.page.as_ref()?.place()).count() > 0
 }

@@ -13,6 +13,7 @@ mod codecs;
 mod containers;
 mod fixed;
 mod formats;
+mod log_writer;
 mod packs;
 mod records;
 pub mod seeds;
@@ -29,9 +30,10 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     Target { name: "chunker", body: chunks::chunker },
     Target { name: "class", body: chunks::class },
+    Target { name: "log", body: chunks::log },
     Target { name: "block", body: codecs::block },
     Target { name: "delta", body: codecs::delta },
     Target { name: "container", body: containers::container },

@@ -17,6 +17,7 @@ use snaphold::repo::{Work, WriterRecord};
 use zeroize::Zeroizing;
 
 use super::fixed::{FixedEntropy, REPO, keys, mixed};
+use super::log_writer::{LogWriter, Logged, LoggedImage, MAGICS};
 
 /// A seed: the target's name, its own, its bytes.
 pub type Seed = (&'static str, &'static str, Vec<u8>);
@@ -48,6 +49,8 @@ fn cutting() -> Vec<Seed> {
     let mut innodb = vec![0; 64];
     innodb[24..26].copy_from_slice(&8u16.to_be_bytes());
     vec![
+        ("log", "version-10", log(MAGICS[0])),
+        ("log", "version-15", log(MAGICS[5])),
         ("chunker", "default", chunker([0, 0, 0], 0, 8192)),
         ("chunker", "fastcdc", chunker([2048, 8192, 32_768], 1, 4096)),
         ("chunker", "mincdc", chunker([2048, 0, 8192], 2, 3000)),
@@ -58,6 +61,22 @@ fn cutting() -> Vec<Seed> {
         ("class", "neo4j", class(8192, "neostore.nodestore.db", b"")),
         ("class", "disk", class(1 << 20, "disk", b"QFI\xfb")),
     ]
+}
+
+/// Images of all kinds, over five pages; the last record is cut short.
+fn log(magic: u16) -> Vec<u8> {
+    let mut log = LogWriter::new(magic, 0x0300_0000, 1 << 24);
+    let page = noise(7000);
+    let second = Logged { relation: None, data: b"some data", ..Logged::image(0, 0, 9, &page[..600]) };
+    let small = LoggedImage { bytes: &page[..90], has_hole: true, is_compressed: true };
+    log.record(&[Logged::image(5, 16_384, 200_000, &page), second], b"a change");
+    log.record(&[Logged { image: Some(small), fork: 2, ..second }.of(5, 1259)], &page[..300]);
+    log.record(&[], b"a commit");
+    for number in 1..4 {
+        log.record(&[Logged::image(5, 16_384, number, &page)], b"");
+    }
+    let len = log.len() - 3000;
+    log.finish(len)
 }
 
 fn codecs() -> Vec<Seed> {

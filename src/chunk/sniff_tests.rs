@@ -75,12 +75,14 @@ fn postgres_relations_by_place_name_and_header() {
 #[test]
 fn postgres_log_segments_by_place_name_and_length() {
     let head = [0x10, 0xd1, 2, 0];
-    assert_eq!(class("pg_wal/0000000100000000000000A3", &head, 16 << 20), page(8192));
-    assert_eq!(class("data/pg_xlog/0000000100000000000000A3", &head, 1 << 20), page(8192));
-    assert_eq!(class("pg_wal/0000000100000000000000A3", &head, 12_345), Class::Stream);
-    assert_eq!(class("pg_wal/0000000100000000000000a3", &head, 16 << 20), Class::Stream);
-    assert_eq!(class("pg_wal/0000000100000000000000A3.00000028.backup", &head, 16 << 20), Class::Stream);
-    assert_eq!(class("archive/0000000100000000000000A3", &head, 16 << 20), Class::Stream);
+    let cutting = |path: &str, len| cutting_of(Path::new(path), &head, len);
+    assert_eq!(cutting("pg_wal/0000000100000000000000A3", 16 << 20), Cutting::Log);
+    assert_eq!(cutting("data/pg_xlog/0000000100000000000000A3", 1 << 20), Cutting::Log);
+    assert_eq!(cutting("pg_wal/0000000100000000000000A3", 12_345), Cutting::Stream);
+    assert_eq!(cutting("pg_wal/0000000100000000000000a3", 16 << 20), Cutting::Stream);
+    assert_eq!(cutting("pg_wal/0000000100000000000000A3.00000028.backup", 16 << 20), Cutting::Stream);
+    assert_eq!(cutting("archive/0000000100000000000000A3", 16 << 20), Cutting::Stream);
+    assert_eq!(class("pg_wal/0000000100000000000000A3", &head, 16 << 20), Class::Stream);
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Walk<'_> {
                 .collect()
         };
         let mut directory = Directory::default();
-        if self.root.is_some() && self.capture.trust_parent && is_data_folder(&names) {
+        if self.capture.trust_parent && is_data_folder(&names) {
             // The logs come last: most of what is in them is stored by then, beside the pages that it is a copy of.
             let (logs, others) = names.into_iter().partition(|name| name == LOG_FOLDER);
             let images = self.find_images(&path.join(LOG_FOLDER), relative, &known)?;
@@ -151,6 +151,13 @@ impl Walk<'_> {
         Ok(images)
     }
 
+    /// The images of the data folder that a file is in, and its path below that.
+    fn images_beside<'p>(&self, relative: &'p Path) -> Option<(Arc<PageImages>, &'p Path)> {
+        let images = self.images();
+        let around = images.iter().filter_map(|(folder, images)| Some((images, relative.strip_prefix(folder).ok()?)));
+        around.min_by_key(|(_, file)| file.as_os_str().len()).map(|(images, file)| (images.clone(), file))
+    }
+
     /// Stores the images of pages of files that were not read, or not as page files.
     fn store_images_left(&self, images: &PageImages, relative: &Path) -> Result<()> {
         self.images().retain(|(folder, _)| folder != relative);
@@ -159,13 +166,14 @@ impl Walk<'_> {
         let mut left = Vec::new();
         for file in images.files_left() {
             let path: Vec<Vec<u8>> = relative.join(&file).iter().map(|name| name.as_encoded_bytes().to_vec()).collect();
-            if let Some(Entry { node: Node::File { content, .. }, .. }) = parent.find(&path)?
+            // An image can do without the page: what cannot be read of the snapshot before is no reason to fail.
+            if let Some(Entry { node: Node::File { content, .. }, .. }) = parent.find(&path).unwrap_or_default()
                 && let Some(images) = images.take(&file)
             {
                 left.push((images, content));
             }
         }
-        contents.store_images_left(&left)
+        contents.store_images_left(images, &left)
     }
 
     /// One name of a folder; `None` for what is not stored (a socket, what is gone by now, the repository itself).
@@ -329,10 +337,7 @@ impl Walk<'_> {
         let cutting = cutting_of(relative, head.get(..read).unwrap_or_default(), len);
         let content = match cutting {
             Cutting::Page { .. } | Cutting::Log => {
-                let found = self
-                    .images()
-                    .iter()
-                    .find_map(|(folder, images)| relative.strip_prefix(folder).ok().map(|file| (images.clone(), file)));
+                let found = self.images_beside(relative);
                 let images = found.as_ref().and_then(|(images, file)| images.take(file));
                 match contents.side_by_side(&source, len, cutting, base, images.as_ref())? {
                     Captured::Whole(content) => content,

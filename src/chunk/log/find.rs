@@ -41,7 +41,7 @@ pub struct Found {
 /// the log's pages, bytes.
 pub fn find_images(data: &[u8], page_len: usize) -> Found {
     let mut found = Found::default();
-    let mut log = Log { data, page_len: page_len.max(LONG_PAGE_HEADER + ALIGN) };
+    let log = Log { data, page_len: page_len.max(LONG_PAGE_HEADER + ALIGN) };
     let mut at = 0;
     while at < data.len() {
         at = match log.record_in_page(at) {
@@ -95,7 +95,7 @@ impl Log<'_> {
     }
 
     /// Reads the records that follow each other from `at` on. Returns the page to go on with where they end.
-    fn records(&mut self, mut at: usize, found: &mut Found) -> usize {
+    fn records(&self, mut at: usize, found: &mut Found) -> usize {
         loop {
             let page_at = self.page_of(at);
             let (Some(page), Some(len)) = (self.page(page_at), self.data.get(at..).and_then(record_len)) else {
@@ -124,7 +124,7 @@ impl Log<'_> {
                     return self.data.len();
                 }
             }
-            if at % self.page_len == 0 {
+            if at.is_multiple_of(self.page_len) {
                 return at;
             }
         }
@@ -137,7 +137,7 @@ impl Log<'_> {
         let mut address = first.address;
         loop {
             let page_end = self.page_of(at) + self.page_len;
-            let end = page_end.min(at.saturating_add(left)).min(self.data.len());
+            let end = page_end.min(at.saturating_add(left)).min(self.data.len()).max(at);
             pieces.push(at..end);
             left -= end - at;
             if left == 0 {

@@ -241,8 +241,8 @@ impl<'a> ContentWriter<'a> {
         self.writer.with_worker(|worker| {
             worker.begin_file(number);
             let references = self.store(worker, Lane::Data, &data, &cuts, &aligned)?;
-            if let (Some(images), Some(recipe)) = (images, recipe) {
-                store_images_of(self.writer, self.reader, worker, (images, recipe), start..end)?;
+            if let Some(images) = images {
+                store_images_of(self.writer, self.reader, worker, images, &hashed, recipe)?;
             }
             Ok(Some(references))
         })
@@ -253,9 +253,10 @@ impl<'a> ContentWriter<'a> {
         PageImages::find(logs, &self.chunker)
     }
 
-    /// Stores the images of pages of files that were not read, each with its content in the snapshot before.
-    pub fn store_images_left(&self, left: &[(FileImages<'_>, Content)]) -> Result<()> {
-        store_images_left(self.writer, self.reader, left)
+    /// Stores those of `images` that are left when all other files are stored. `left` are those of files that were not
+    /// read, each with the file's content in the snapshot before.
+    pub fn store_images_left(&self, images: &PageImages, left: &[(FileImages<'_>, Content)]) -> Result<()> {
+        store_images_left(self.writer, self.reader, images, left)
     }
 
     /// Stores what comes out of `input`, however long it is: while one batch is hashed and stored, the next one is read

@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
@@ -23,6 +23,7 @@ use crate::format::tree::Content;
 use crate::id::ChunkId;
 use crate::repo::{Base, ChunkWriter, Lane, Reader, Recipe, Worker};
 
+use super::align::Hashed;
 use super::random_read::RandomRead;
 
 /// Most logs that are looked through, and most images that are remembered: what is beyond is stored without a base.
@@ -30,6 +31,8 @@ pub const LOGS_MAX: usize = 256;
 const IMAGES_MAX: usize = 1 << 19;
 /// Images that are read and looked up together.
 const IMAGES_AT_ONCE: usize = 32;
+/// Pages that are located together.
+const LOCATED_AT_ONCE: usize = 8192;
 
 /// A log segment that can be read anywhere, and its length in bytes.
 pub type Log = (Box<dyn RandomRead + Send>, u64);
@@ -50,6 +53,8 @@ struct PageImage {
 pub struct PageImages {
     logs: Vec<Log>,
     by_file: Mutex<HashMap<PathBuf, Vec<PageImage>>>,
+    /// Images of pages that the snapshot before has not, and where this one has them.
+    of_new_pages: Mutex<Vec<BasedImage>>,
 }
 
 impl PageImages {
@@ -70,17 +75,21 @@ impl PageImages {
         for images in by_file.values_mut() {
             images.sort_unstable_by_key(|image| (image.page_at, image.log, image.at));
         }
-        Self { logs, by_file: Mutex::new(by_file) }
+        Self { logs, by_file: Mutex::new(by_file), of_new_pages: Mutex::default() }
     }
 
-    fn by_file(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Vec<PageImage>>> {
+    fn by_file(&self) -> MutexGuard<'_, HashMap<PathBuf, Vec<PageImage>>> {
         self.by_file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of_new_pages(&self) -> MutexGuard<'_, Vec<BasedImage>> {
+        self.of_new_pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The images of the pages of `file`, a path below the data folder. They are not there any more afterwards.
     pub fn take(&self, file: &Path) -> Option<FileImages<'_>> {
         let images = self.by_file().remove(file)?;
-        Some(FileImages { logs: &self.logs, images })
+        Some(FileImages { from: self, images })
     }
 
     /// The files that have images which nobody took.
@@ -93,7 +102,7 @@ impl PageImages {
 
 /// The images of one file's pages, in the order of the pages.
 pub struct FileImages<'a> {
-    logs: &'a [Log],
+    from: &'a PageImages,
     images: Vec<PageImage>,
 }
 
@@ -130,56 +139,78 @@ fn images_in(log: &dyn RandomRead, len: u64, chunker: &StreamChunker) -> Vec<(Pa
 /// An image and the chunk that holds the page.
 type BasedImage = (PageImage, ChunkId);
 
-/// Stores the images of pages that stand in `pages` of a file whose older version has `recipe`.
+/// Stores the images of the pages that a segment of a file consists of: `pieces`, which follow each other. `older` is the
+/// file's recipe in the snapshot before. An image of a page that is not there has to wait until the page is stored.
 pub fn store_images_of(
     writer: &ChunkWriter,
     reader: &Reader,
     worker: &mut Worker,
-    (images, recipe): (&FileImages<'_>, &Recipe<'_>),
-    pages: Range<u64>,
+    images: &FileImages<'_>,
+    pieces: &[Hashed],
+    older: Option<&Recipe<'_>>,
 ) -> Result<()> {
-    for images_at_once in images.of_pages(pages).chunks(IMAGES_AT_ONCE) {
-        let based = with_chunks(recipe, images_at_once)?;
-        store_images(writer, reader, worker, images.logs, &based)?;
+    let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return Ok(()) };
+    let images_here = images.of_pages(first.offset..last.offset + last.reference.len());
+    for images_at_once in images_here.chunks(IMAGES_AT_ONCE) {
+        let mut based = Vec::with_capacity(images_at_once.len());
+        for image in images_at_once {
+            match (chunk_of(older, image), piece_at(pieces, image.page_at)) {
+                (Some(chunk), _) => based.push((*image, chunk)),
+                (None, Some(chunk)) => images.from.of_new_pages().push((*image, chunk)),
+                (None, None) => {}
+            }
+        }
+        store_images(writer, reader, worker, &images.from.logs, &based)?;
     }
     Ok(())
 }
 
-/// Stores the images of pages of files that were not read, each with its content in the snapshot before.
-pub fn store_images_left(writer: &ChunkWriter, reader: &Reader, left: &[(FileImages<'_>, Content)]) -> Result<()> {
-    let Some((FileImages { logs, .. }, _)) = left.first() else { return Ok(()) };
-    let mut based = Vec::new();
+/// Stores the images that are left: `left` are those of files that were not read, each with the file's content in the
+/// snapshot before.
+///
+/// An image of a new page gets the page as its base where that is in a pack by now. It never gets one that is not: after
+/// a crash a delta without its base would be there, and count as stored.
+pub fn store_images_left(
+    writer: &ChunkWriter,
+    reader: &Reader,
+    from: &PageImages,
+    left: &[(FileImages<'_>, Content)],
+) -> Result<()> {
+    let mut based = std::mem::take(&mut *from.of_new_pages());
     for (images, content) in left {
-        if let Some(recipe) = Recipe::new(reader, content) {
-            based.extend(with_chunks(&recipe, &images.images)?);
+        let older = Recipe::new(reader, content);
+        for image in &images.images {
+            based.extend(chunk_of(older.as_ref(), image).map(|chunk| (*image, chunk)));
         }
     }
-    let ids: Vec<ChunkId> = based.iter().map(|(_, chunk)| *chunk).collect();
-    let mut places = reader.locate(&ids)?;
-    let bases: Vec<ChunkId> = ids
-        .iter()
-        .zip(&places)
-        .map(|(id, place)| match place {
-            Some(place) => match place.form {
-                Form::Delta { base, .. } => base,
-                Form::Full => *id,
-            },
-            None => *id,
-        })
-        .collect();
-    if bases != ids {
-        places = reader.locate(&bases)?;
+    let mut placed: Vec<((u32, u32), BasedImage)> = Vec::with_capacity(based.len());
+    for based in based.chunks(LOCATED_AT_ONCE) {
+        placed.extend(with_blocks(reader, based)?);
     }
-    let mut placed: Vec<((u32, u32), BasedImage)> = places
-        .iter()
-        .zip(based.iter().zip(bases))
-        .filter_map(|(place, ((image, _), base))| place.map(|place| ((place.pack, place.block), (*image, base))))
-        .collect();
     placed.sort_unstable_by_key(|(block, (image, _))| (*block, image.page_at));
     let sorted: Vec<BasedImage> = placed.into_iter().map(|(_, image)| image).collect();
     sorted
         .par_chunks(IMAGES_AT_ONCE)
-        .try_for_each(|images| writer.with_worker(|worker| store_images(writer, reader, worker, logs, images)))
+        .try_for_each(|images| writer.with_worker(|worker| store_images(writer, reader, worker, &from.logs, images)))
+}
+
+/// The images whose page is in a pack: each with the pack and the block of the full chunk to make a delta against, and
+/// that chunk.
+fn with_blocks(reader: &Reader, images: &[BasedImage]) -> Result<Vec<((u32, u32), BasedImage)>> {
+    let chunks: Vec<ChunkId> = images.iter().map(|(_, chunk)| *chunk).collect();
+    let full: Vec<ChunkId> = chunks
+        .iter()
+        .zip(reader.locate(&chunks)?)
+        .map(|(chunk, place)| match place.map(|place| place.form) {
+            Some(Form::Delta { base, .. }) => base,
+            _ => *chunk,
+        })
+        .collect();
+    let places = reader.locate(&full)?.into_iter();
+    let placed = images.iter().zip(full).zip(places);
+    Ok(placed
+        .filter_map(|(((image, _), full), place)| place.map(|place| ((place.pack, place.block), (*image, full))))
+        .collect())
 }
 
 /// Stores those of the images that are not known and whose page is.
@@ -209,7 +240,8 @@ fn store_images(
     for (_, _, chunk) in &read {
         let base = match bases.last() {
             Some((last, base)) if last == chunk => base.clone(),
-            _ => reader.base(chunk)?,
+            // An image can do without: a page that cannot be read is no reason to fail.
+            _ => reader.base(chunk).unwrap_or_default(),
         };
         bases.push((*chunk, base));
     }
@@ -223,14 +255,20 @@ fn store_images(
     Ok(())
 }
 
-/// The images whose page's chunk an older version of the file has.
-fn with_chunks(recipe: &Recipe<'_>, images: &[PageImage]) -> Result<Vec<BasedImage>> {
-    let mut based = Vec::with_capacity(images.len());
-    for image in images {
-        let extents = recipe.extents(image.page_at..image.page_at + 1)?;
-        if let Some(Reference::Chunk { id, .. }) = extents.first().map(|extent| extent.reference) {
-            based.push((*image, id));
-        }
+/// The chunk that holds an image's page in an older version of the file, where that can be read.
+fn chunk_of(older: Option<&Recipe<'_>>, image: &PageImage) -> Option<ChunkId> {
+    let extents = older?.extents(image.page_at..image.page_at + 1).ok()?;
+    match extents.first()?.reference {
+        Reference::Chunk { id, .. } => Some(id),
+        Reference::Run { .. } => None,
     }
-    Ok(based)
+}
+
+/// The chunk of a new version that holds an offset.
+fn piece_at(pieces: &[Hashed], offset: u64) -> Option<ChunkId> {
+    let behind = pieces.partition_point(|piece| piece.offset <= offset);
+    match pieces.get(behind.checked_sub(1)?)?.reference {
+        Reference::Chunk { id, .. } => Some(id),
+        Reference::Run { .. } => None,
+    }
 }

@@ -34,8 +34,9 @@ def measure(row):
 
 
 def take_days(row, repository, days):
-    """A snapshot a day of everything; beside it, in a repository of its own, of the WAL alone, to know its part."""
-    wal = Repository.create(WORK / "pg-wal")
+    """A snapshot a day of everything; beside it, in a repository of its own, of all but the WAL, to know its part: alone the
+    WAL would be stored whole, without the pages that most of it is copies of."""
+    rest = Repository.create(WORK / "pg-rest")
     snapshots = []
     current = days[0].parent / "current"
     for number, day in enumerate(days):
@@ -43,17 +44,18 @@ def take_days(row, repository, days):
         with standing_at(day, current):
             if number == 0:
                 repository.add_instance("db", current)
-                wal.add_instance("wal", current / "pg_wal")
+                rest.add_instance("rest", current)
             answer, snapshot = repository.take("db")
-            wal_stored = wal.take("wal")[1]["bytes_stored"]
+            with standing_at(current / "pg_wal", current.parent / "pg_wal-aside"):
+                rest_stored = rest.take("rest")[1]["bytes_stored"]
         snapshots.append(snapshot)
         grown = repository.sizes().objects - before
         row.check(f"day {number} in {answer.run.seconds:.1f} s, peak {answer.run.peak_bytes / 2**20:.0f} MiB: reports "
                   f"{megabytes(snapshot['bytes_stored'])} stored, the repository grew by {megabytes(grown)}",
                   abs(grown - snapshot["bytes_stored"]) <= 0.01 * grown + 16_384)
         if number > 0:
-            share_of_changed(row, number, days, grown - wal_stored, wal_stored)
-    remove(wal.base)
+            share_of_changed(row, number, days, rest_stored, grown - rest_stored)
+    remove(rest.base)
     return snapshots
 
 
