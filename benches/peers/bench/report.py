@@ -115,11 +115,11 @@ def work_section(record):
         f"![{record['work']}: size of the repository and time of each step](plots/peers-{record['work']}.svg)", "",
         "Seconds (least–greatest), and CPU seconds:", "",
         *table(record, tools, steps, time_cell), "",
-        "Peak memory, and bytes handed to writing calls:", "",
-        *table(record, tools, steps, peak_cell), "",
         "Bytes that a step adds to the repository (without what is derived from it: indexes, caches), and its size then:", "",
         *table(record, tools, [step for step in steps if step.startswith("day") or step in ("again", "delete")], size_cell),
-        derived_row(record, tools),
+        derived_row(record, tools), "",
+        "<details><summary>Peak memory, and bytes handed to writing calls</summary>", "",
+        *table(record, tools, steps, peak_cell), "", "</details>",
     ]
     wrong = [(name, problem) for name, tool in record["tools"].items() for problem in tool["problems"]]
     if wrong:
