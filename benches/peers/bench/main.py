@@ -25,7 +25,7 @@ def main(options):
         return 0
     chosen = [works.ALL[name]() for name in (options.works or works.ALL)]
     if options.prepare:
-        if not enough_space(chosen):
+        if not enough_space(chosen, turns=False):
             return 2
         prepare(chosen)
         return 0
@@ -71,10 +71,10 @@ def gigabytes(count):
     return f"{count * settings.SCALE / 1e9:.1f} GB"
 
 
-def enough_space(chosen):
-    """Says what the run takes beside what is there already; False where a file system has not that much."""
+def enough_space(chosen, turns=True):
+    """Says what is taken beside what is there already, with or without turns; False where there is not that much."""
     data = sum(work.data_bytes for work in chosen if not work.is_made()) * settings.SCALE
-    scratch = max(work.scratch_bytes for work in chosen) * settings.SCALE
+    scratch = max(work.scratch_bytes for work in chosen) * settings.SCALE * turns
     settings.DATA.mkdir(parents=True, exist_ok=True)
     settings.WORK.mkdir(parents=True, exist_ok=True)
     say(f"takes {data / 1e9:.1f} GB for data in {settings.DATA}, and up to {scratch / 1e9:.1f} GB at a time in {settings.WORK}")

@@ -89,7 +89,12 @@ def amount(number, unit):
 
 
 def megabytes(number):
-    return "–" if number is None else f"{number / 1e6:,.1f} MB" if abs(number) >= 1e6 else f"{number / 1e3:.1f} kB"
+    """Bytes in the unit that suits them."""
+    if number is None:
+        return "–"
+    if abs(number) >= 1e6:
+        return f"{number / 1e6:,.1f} MB"
+    return f"{number / 1e3:.1f} kB" if abs(number) >= 1e3 else f"{number:.0f} B"
 
 
 def work_section(record):
@@ -110,10 +115,11 @@ def work_section(record):
         f"![{record['work']}: size of the repository and time of each step](plots/peers-{record['work']}.svg)", "",
         "Seconds (least–greatest), and CPU seconds:", "",
         *table(record, tools, steps, time_cell), "",
-        "Peak memory, and bytes handed to writing calls:", "",
-        *table(record, tools, steps, peak_cell), "",
         "Bytes that a step adds to the repository (without what is derived from it: indexes, caches), and its size then:", "",
         *table(record, tools, [step for step in steps if step.startswith("day") or step in ("again", "delete")], size_cell),
+        derived_row(record, tools), "",
+        "<details><summary>Peak memory, and bytes handed to writing calls</summary>", "",
+        *table(record, tools, steps, peak_cell), "", "</details>",
     ]
     wrong = [(name, problem) for name, tool in record["tools"].items() for problem in tool["problems"]]
     if wrong:
@@ -157,6 +163,12 @@ def peak_cell(record, tool, step):
 def size_cell(record, tool, step):
     added = results.median(record, tool, step, "added")
     return "–" if added is None else f"{megabytes(added)}, {megabytes(results.median(record, tool, step, 'size'))}"
+
+
+def derived_row(record, tools):
+    """What each tool keeps beside its repository after the last snapshot."""
+    found = [megabytes(results.median(record, tool, "again", "derived")) for tool in tools]
+    return f"| derived, beside it | {' | '.join(found)} |"
 
 
 def draw(source, target):

@@ -24,12 +24,18 @@ def machine():
     }
 
 
+def commit():
+    """The commit of this checkout, with `+` where something is not committed; empty where there is no git."""
+    said = subprocess.run(["git", "-C", settings.ROOT, "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=False)
+    return said.stdout.strip()
+
+
 def gather(work, turns, versions, missing):
     """The record of one work: `turns` by tool."""
     return {
         "work": work.name, "title": work.title, "day": work.day, "one": work.one,
         "at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "scale": settings.SCALE, "machine": machine(), "versions": versions, "missing": missing, "data": work.facts(),
+        "commit": commit(), "scale": settings.SCALE, "machine": machine(), "versions": versions, "missing": missing, "data": work.facts(),
         "tools": {
             name: {"turns": [turn.steps for turn in taken], "problems": [problem for turn in taken for problem in turn.problems]}
             for name, taken in turns.items()

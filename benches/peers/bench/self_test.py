@@ -187,6 +187,15 @@ def every_day_stands_at_one_place(folder):
     return 1
 
 
+def a_day_left_at_the_shared_place_is_put_back(folder):
+    work = small_work(folder)
+    os.rename(work.folders[1], folder / "current")
+    work.make = lambda: work.folders
+    work.prepare()
+    assert work.folders[1].exists() and not (folder / "current").exists()
+    return 1
+
+
 def days_of_many_files_change_places(folder):
     whole = settings.DATA, settings.SCALE
     settings.DATA, settings.SCALE = folder, 0
@@ -294,6 +303,7 @@ TESTS = [
     a_tree_turns_back_to_the_day_before,
     great_files_are_compared_to_their_ends,
     every_day_stands_at_one_place,
+    a_day_left_at_the_shared_place_is_put_back,
     days_of_many_files_change_places,
     only_whole_runs_are_recorded,
     goals_are_held_against_the_best_peer,

@@ -48,6 +48,11 @@ class Work:
     def prepare(self):
         """Makes the data unless it is there; fills `folders`."""
         self.folders = self.make()
+        # A run that was killed where days are renamed has left one at the place that all share.
+        for folder in self.folders:
+            current = folder.parent / "current"
+            if not folder.exists() and current.exists():
+                os.rename(current, folder)
 
     def is_made(self):
         """Whether its data is there."""

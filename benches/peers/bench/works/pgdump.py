@@ -12,7 +12,8 @@ from .pg import Pg
 class PgDump(Work):
     name = "pgdump"
     title = "plain SQL dumps of the same PostgreSQL days"
-    data_bytes, scratch_bytes = 3_500_000_000, 3_500_000_000
+    repeats = 2
+    data_bytes, scratch_bytes = 3_300_000_000, 3_500_000_000
     one = "event.sql"
 
     def make(self):

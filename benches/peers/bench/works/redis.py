@@ -50,7 +50,7 @@ end
 class Redis(Work):
     name = "redis"
     title = "Redis 7 RDB files of one running server, 3 % of the keys changed a day"
-    data_bytes, scratch_bytes = 1_600_000_000, 2_500_000_000
+    data_bytes, scratch_bytes = 1_400_000_000, 2_500_000_000
     one = "dump.rdb"
     packages = {"redis-server": "/usr/bin/redis-server"}
 

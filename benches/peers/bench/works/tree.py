@@ -12,6 +12,7 @@ from .base import Work
 class Tree(Work):
     name = "tree"
     title = "Linux 6.1 sources, three versions as Debian ships them"
+    repeats = 2
     data_bytes, scratch_bytes = 4_400_000_000, 2_500_000_000
     day = "version"
     one = "kernel/sched/core.c"

@@ -19,7 +19,7 @@ IDENTITY = "6d7b2c1e-5a0f-4a53-9f0e-3c1a7d2b9e44"
 class Vm(Work):
     name = "vm"
     title = "a sparse disk image of 8 GB, ext4, 1.5 GB used"
-    data_bytes, scratch_bytes = 3_500_000_000, 10_000_000_000
+    data_bytes, scratch_bytes = 3_200_000_000, 10_000_000_000
     one = "disk.img"
     sparse = True
     repeats = 2
