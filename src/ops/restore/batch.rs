@@ -12,6 +12,7 @@ use crate::repo::{Extent, Reader, Recipe};
 
 use super::fetch::Piece;
 use super::folders::Named;
+use super::patch::Patch;
 
 /// A batch is full when it has so many files or pieces. The first is small, so that there is work at once; then each is
 /// four times as large as the one before: a block is decoded once for each batch that needs it.
@@ -44,13 +45,17 @@ pub(super) struct FileWork {
     pub(super) how: How,
     /// Which parts of the content are needed, in order. They begin and end where chunks do; a run may be cut anywhere.
     pub(super) ranges: Vec<Range<u64>>,
+    /// Its number among all work, for what is kept of it.
+    pub(super) number: u32,
+    /// What of the content is kept already, and needs no reading; in order.
+    pub(super) patches: Vec<Patch>,
 }
 
 impl FileWork {
     /// A file that is not there yet, and needs all of its content.
     pub(super) fn new(folder: u32, name: Box<[u8]>, metadata: Metadata, content: Content) -> Self {
         let ranges = if content.is_empty() { Vec::new() } else { std::iter::once(0..content.len()).collect() };
-        Self { folder, name, metadata, content, how: How::New, ranges }
+        Self { folder, name, metadata, content, how: How::New, ranges, number: 0, patches: Vec::new() }
     }
 }
 
@@ -77,6 +82,7 @@ pub(super) struct Task {
     pub(super) folder: u32,
     pub(super) name: Box<[u8]>,
     pub(super) metadata: Metadata,
+    pub(super) number: u32,
     /// Length of the whole content.
     pub(super) len: u64,
     pub(super) how: How,
@@ -185,6 +191,7 @@ impl<'r> Batcher<'r> {
             folder: work.folder,
             name: work.name.clone(),
             metadata: work.metadata.clone(),
+            number: work.number,
             len: work.content.len(),
             how: work.how,
             begins: !file.begun,

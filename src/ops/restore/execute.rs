@@ -12,6 +12,7 @@ use rustix::io::{Errno, pwritev};
 
 use crate::error::Result;
 use crate::format::tree::Metadata;
+use crate::id::ChunkId;
 use crate::ops::Progress;
 use crate::repo::Reader;
 
@@ -19,6 +20,7 @@ use super::attributes::Attributes;
 use super::batch::{Batch, Batcher, How, Run, Task, Work};
 use super::fetch::{Consumer, LocatedPieces};
 use super::folders::Folders;
+use super::patch::{Patch, Patches};
 use super::report::Tally;
 use super::sink::{Spot, punch_hole};
 
@@ -50,6 +52,8 @@ pub(super) struct Executor<'a> {
     pub(super) progress: &'a dyn Progress,
     pub(super) mode: Mode,
     pub(super) tally: Tally,
+    /// Where small differences that are found are kept.
+    pub(super) patches: Option<&'a Patches>,
 }
 
 impl Executor<'_> {
@@ -123,7 +127,7 @@ impl Executor<'_> {
             open.set_len()?;
         }
         if let Some(bytes) = &task.inline {
-            self.bytes(&open, 0, &[bytes])?;
+            self.bytes(&open, 0, &[bytes], &[])?;
         }
         for run in &task.runs {
             self.run_of_one_byte(&open, run)?;
@@ -160,7 +164,8 @@ impl Executor<'_> {
     }
 
     /// Gives the file these bytes, which follow each other from this offset on, or counts what that would write.
-    fn bytes(&self, open: &OpenFile<'_>, offset: u64, parts: &[&[u8]]) -> Result<()> {
+    /// `ids` are those of the parts where they are chunks.
+    fn bytes(&self, open: &OpenFile<'_>, offset: u64, parts: &[&[u8]], ids: &[ChunkId]) -> Result<()> {
         let len: usize = parts.iter().map(|part| part.len()).sum();
         self.progress.advance(len as u64);
         let How::Over { old_len } = open.task.how else {
@@ -170,26 +175,36 @@ impl Executor<'_> {
         let Some(file) = &open.file else { return Ok(()) };
         OLD.with_borrow_mut(|old| {
             read_zero_padded(file, offset, len, old).map_err(|error| open.spot.error(error))?;
-            let (mut offset, mut old) = (offset, old.as_slice());
-            for part in parts {
-                let (there, behind) = old.split_at_checked(part.len()).unwrap_or_default();
-                self.overwrite(open, old_len, offset, part, there)?;
-                offset += part.len() as u64;
-                old = behind;
+            if let Some(patches) = self.patches.filter(|patches| patches.has_room()) {
+                let kept = each_with_old(offset, parts, old).zip(ids).filter_map(|((at, new, old), id)| {
+                    let is_there = at + new.len() as u64 <= old_len;
+                    is_there.then(|| Patch::of(at, *id, new, old)).flatten()
+                });
+                patches.keep(open.task.number, kept.collect());
             }
-            Ok(())
+            each_with_old(offset, parts, old)
+                .try_for_each(|(at, new, old)| self.overwrite((&open.spot, file), old_len, at, new, old))
         })
     }
 
     /// Writes what of `new` is not what `old` is, in a file that was `old_len` long.
-    fn overwrite(&self, open: &OpenFile<'_>, old_len: u64, offset: u64, new: &[u8], old: &[u8]) -> Result<()> {
+    pub(super) fn overwrite(
+        &self,
+        (spot, file): (&Spot<'_>, &File),
+        old_len: u64,
+        offset: u64,
+        new: &[u8],
+        old: &[u8],
+    ) -> Result<()> {
         let mut beyond = (offset + new.len() as u64).saturating_sub(old_len.max(offset));
         for range in differing(offset, new, old) {
             self.tally.written(range.len() as u64);
-            let end = offset + range.end as u64;
-            beyond -= end.saturating_sub(old_len.max(offset + range.start as u64));
-            let start = offset + range.start as u64;
-            open.write(self.mode, start, &[new.get(range).unwrap_or_default()])?;
+            let (start, end) = (offset + range.start as u64, offset + range.end as u64);
+            beyond -= end.saturating_sub(old_len.max(start));
+            if self.mode != Mode::Check {
+                let bytes = new.get(range).unwrap_or_default();
+                file.write_all_at(bytes, start).map_err(|error| spot.error(error))?;
+            }
         }
         self.tally.zeroed(beyond);
         Ok(())
@@ -290,9 +305,10 @@ impl<'a> Consumer for FileWriter<'a> {
         Ok(Some((OpenFile { task, spot, file }, pieces)))
     }
 
-    fn bytes(&self, open: &mut Self::Open, offset: u64, parts: &[&[u8]]) -> Result<()> {
+    fn bytes(&self, open: &mut Self::Open, offset: u64, chunks: &[(ChunkId, &[u8])]) -> Result<()> {
+        let (ids, parts): (Vec<ChunkId>, Vec<&[u8]>) = chunks.iter().copied().unzip();
         match open {
-            Some((open, _)) => self.executor.bytes(open, offset, parts),
+            Some((open, _)) => self.executor.bytes(open, offset, &parts, &ids),
             None => Ok(()),
         }
     }
@@ -306,6 +322,21 @@ impl<'a> Consumer for FileWriter<'a> {
         }
         Ok(())
     }
+}
+
+/// Parts that follow each other from `offset` on, each with its offset and the bytes of `old` in its place.
+fn each_with_old<'b>(
+    offset: u64,
+    parts: &[&'b [u8]],
+    old: &'b [u8],
+) -> impl Iterator<Item = (u64, &'b [u8], &'b [u8])> {
+    let (mut at, mut left) = (offset, old);
+    parts.iter().map(move |part| {
+        let (old, behind) = left.split_at_checked(part.len()).unwrap_or_default();
+        left = behind;
+        at += part.len() as u64;
+        (at - part.len() as u64, *part, old)
+    })
 }
 
 /// Writes parts that follow each other in as few calls as can be: a call costs as much as a page or two.

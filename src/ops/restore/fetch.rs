@@ -48,8 +48,8 @@ pub(super) trait Consumer: Sync {
     /// Begins with a file: the block at hand holds `pieces` of its pieces.
     fn open(&self, file: u32, pieces: u32) -> Result<Self::Open>;
 
-    /// Bytes of the file, one piece or several that follow each other there; every chunk in them was checked.
-    fn bytes(&self, open: &mut Self::Open, offset: u64, parts: &[&[u8]]) -> Result<()>;
+    /// Bytes of the file: chunks that follow each other there from `offset` on. Each was checked.
+    fn bytes(&self, open: &mut Self::Open, offset: u64, chunks: &[(ChunkId, &[u8])]) -> Result<()>;
 
     /// That was all that the block had for the file.
     fn close(&self, open: Self::Open) -> Result<()>;
@@ -188,24 +188,16 @@ fn hand_over_file<C: Consumer>(
     MADE.with_borrow_mut(|made| {
         for pieces in pieces.chunk_by(follow) {
             made.clear();
-            let mut parts: Vec<Part> = Vec::with_capacity(pieces.len());
-            for located in pieces {
-                let part = part_of(reader, block, located, made)?;
-                match (parts.last_mut(), part) {
-                    (Some(Part::Stored(last)), Part::Stored(part)) if last.end == part.start => last.end = part.end,
-                    (Some(Part::Made(last)), Part::Made(part)) => last.end = part.end,
-                    (_, part) => parts.push(part),
-                }
-            }
-            let parts: Vec<&[u8]> = parts
-                .into_iter()
-                .map(|part| match part {
-                    Part::Stored(range) => block.get(range).unwrap_or_default(),
-                    Part::Made(range) => made.get(range).unwrap_or_default(),
-                })
-                .collect();
+            let parts = pieces.iter().map(|located| part_of(reader, block, located, made));
+            let parts: Vec<Part> = parts.collect::<Result<_>>()?;
+            let bytes = |part| match part {
+                Part::Stored(range) => block.get(range).unwrap_or_default(),
+                Part::Made(range) => made.get(range).unwrap_or_default(),
+            };
+            let ids = pieces.iter().map(|located| located.piece.id);
+            let chunks: Vec<(ChunkId, &[u8])> = ids.zip(parts.into_iter().map(bytes)).collect();
             if let Some(first) = pieces.first() {
-                consumer.bytes(open, first.piece.offset, &parts)?;
+                consumer.bytes(open, first.piece.offset, &chunks)?;
             }
         }
         Ok(())

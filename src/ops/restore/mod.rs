@@ -16,6 +16,7 @@ mod fetch;
 mod folders;
 mod fresh;
 mod journal;
+mod patch;
 mod plan;
 mod planner;
 mod report;
