@@ -10,7 +10,7 @@ CACHE := $(HOME)/.cache/snaphold
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 # As long as FUZZ_SECONDS for each fuzz target.
 FUZZ_SECONDS ?= 60
-# Narrows test, test-long, fuzz, bench and acceptance: make test ONLY=damage
+# Narrows test, test-long, fuzz, bench, bench-scale and acceptance: make test ONLY=damage
 ONLY ?=
 
 BINARY := target/release/snaphold
@@ -84,6 +84,10 @@ fuzz: setup-test build ## Every fuzz target for FUZZ_SECONDS (60) each
 .PHONY: bench
 bench: build ## Each stage alone, and snapshot and restore whole
 	$(CARGO) bench --bench '*' -- $(ONLY)
+
+.PHONY: bench-scale
+bench-scale: build ## What grows: chunks, data, snapshots, holes, files (docs/SCALING.md). Half an hour and 12 GB of disk
+	benches/scale/run --binary $(BINARY) $(ONLY)
 
 .PHONY: acceptance
 acceptance: setup-test build ## What was promised, on real data: kernel trees, a PostgreSQL folder, real dumps; beside its peers

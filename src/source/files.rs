@@ -4,9 +4,11 @@
 //! again.
 
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::iter::Peekable;
+use std::ops::Range;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -20,14 +22,18 @@ use crate::error::{Error, Result};
 use crate::format::manifest::{Component, Origin};
 use crate::format::tree::{Class, Content, Directory, Entry, Metadata, Node, Stamp};
 use crate::limits;
-use crate::ops::capture::{Capture, Captured, RandomRead, SMALL_FILE, content_of, entry_of, store_directory};
-use crate::repo::read_directory;
+use crate::ops::capture::{Capture, Captured, ListingBuilder, RandomRead, SMALL_FILE, content_of, entry_of};
+use crate::repo::{Entries, read_entries};
 
 /// How often a file that becomes shorter while it is read is begun again.
 const TRIES: usize = 3;
 /// A file that was changed within this time before it was read may be changed again without its times showing it, so
 /// it is read again by the next snapshot. Two ticks of the coarsest clock that kernels stamp files with.
 const STAMP_MARGIN_NS: i64 = 20_000_000;
+
+/// Names of a folder that are read side by side before their entries go into its listing: what bounds memory in a folder
+/// of a million.
+const NAMES_AT_ONCE: usize = 16_384;
 
 /// What may be chosen about a folder's capture.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +79,41 @@ pub fn capture(capture: &Capture<'_>, name: &str, folder: &Path, options: &Files
     Ok(Component { name: name.to_string(), origin: Origin::Files, root, unreadable: capture.unreadable() })
 }
 
+/// A folder's names, sorted: one text, because a million strings take far more than what is in them.
+struct Names {
+    text: Vec<u8>,
+    places: Vec<Range<usize>>,
+}
+
+impl Names {
+    fn read(folder: &Path) -> io::Result<Self> {
+        let mut names = Self { text: Vec::new(), places: Vec::new() };
+        for entry in fs::read_dir(folder)? {
+            let start = names.text.len();
+            names.text.extend(entry?.file_name().as_bytes());
+            names.places.push(start..names.text.len());
+        }
+        let text = &names.text;
+        names.places.sort_unstable_by(|a, b| text.get(a.clone()).cmp(&text.get(b.clone())));
+        Ok(names)
+    }
+
+    fn name(&self, place: &Range<usize>) -> &OsStr {
+        OsStr::from_bytes(self.text.get(place.clone()).unwrap_or_default())
+    }
+}
+
+/// The entries whose names are not behind `last`, which follow those that were taken before.
+fn entries_up_to(known: &mut Peekable<Entries<'_>>, last: &[u8]) -> Result<Directory> {
+    let mut directory = Directory::default();
+    while let Some(entry) =
+        known.next_if(|entry| entry.as_ref().is_ok_and(|entry| *entry.name <= *last) || entry.is_err())
+    {
+        directory.entries.push(entry?);
+    }
+    Ok(directory)
+}
+
 fn inode(metadata: &fs::Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
@@ -92,24 +133,29 @@ impl Walk<'_> {
         if depth > limits::PATH_DEPTH_MAX {
             return Err(Error::Refused(format!("folders are nested too deeply at {}", path.display())));
         }
-        let known = match parent {
-            Some(listing) if self.capture.trust_parent => read_directory(self.capture.contents.reader(), listing)?,
-            _ => Directory::default(),
+        let mut known = match parent {
+            Some(listing) if self.capture.trust_parent => {
+                Some(read_entries(self.capture.contents.reader(), listing)?.peekable())
+            }
+            _ => None,
         };
-        let mut names = Vec::new();
-        for entry in fs::read_dir(path).map_err(|error| Error::source(path, error))? {
-            names.push(entry.map_err(|error| Error::source(path, error))?.file_name());
+        let names = Names::read(path).map_err(|error| Error::source(path, error))?;
+        let mut listing = ListingBuilder::default();
+        for some in names.places.chunks(NAMES_AT_ONCE) {
+            let known = match (&mut known, some.last().map(|place| names.name(place))) {
+                (Some(known), Some(last)) => entries_up_to(known, last.as_bytes())?,
+                _ => Directory::default(),
+            };
+            let entries: Vec<Option<Entry>> = some
+                .par_iter()
+                .map(|place| {
+                    let name = names.name(place);
+                    self.entry(path, relative, name, entry_of(&known, name.as_bytes()), depth)
+                })
+                .collect::<Result<_>>()?;
+            entries.iter().flatten().try_for_each(|entry| listing.push(entry))?;
         }
-        names.sort_unstable_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
-        let entries: Vec<Option<Entry>> = names
-            .into_par_iter()
-            .map(|name| {
-                let known = entry_of(&known, name.as_bytes());
-                self.entry(path, relative, name, known, depth)
-            })
-            .collect::<Result<_>>()?;
-        let directory = Directory { entries: entries.into_iter().flatten().collect() };
-        store_directory(&self.capture.contents, &directory, parent)
+        listing.store(&self.capture.contents, parent)
     }
 
     /// One name of a folder; `None` for what is not stored (a socket, what is gone by now, the repository itself).
@@ -117,12 +163,12 @@ impl Walk<'_> {
         &self,
         folder: &Path,
         relative: &Path,
-        name: OsString,
+        name: &OsStr,
         known: Option<&Entry>,
         depth: usize,
     ) -> Result<Option<Entry>> {
-        let path = folder.join(&name);
-        match self.read_entry(&path, &relative.join(&name), &name, known, depth) {
+        let path = folder.join(name);
+        match self.read_entry(&path, &relative.join(name), name, known, depth) {
             Err(Error::Source { path: failed, error }) if failed == path => {
                 if error.kind() == io::ErrorKind::NotFound {
                     return Ok(None);
@@ -134,7 +180,7 @@ impl Walk<'_> {
                 self.capture.progress.notice(&format!("left out: cannot read {}: {error}", path.display()));
                 let metadata = Metadata { mode: 0, uid: 0, gid: 0, mtime_ns: 0, xattrs: Vec::new() };
                 let node = Node::Unreadable { reason: error.to_string() };
-                Ok(Some(Entry { name: name.into_vec(), metadata, node }))
+                Ok(Some(Entry { name: name.as_bytes().to_vec(), metadata, node }))
             }
             other => other,
         }

@@ -7,4 +7,4 @@ mod tree;
 
 pub use content::{Captured, ContentWriter, RandomRead, SMALL_FILE};
 pub use session::{Capture, SnapshotRequest, commit_copy, take_snapshot};
-pub use tree::{ParentTree, TreeBuilder, content_of, entry_of, store_directory};
+pub use tree::{ListingBuilder, ParentTree, TreeBuilder, content_of, entry_of, store_directory};
