@@ -4,6 +4,8 @@
 mod bulk;
 #[path = "scale/copies.rs"]
 mod copies;
+#[path = "scale/folders.rs"]
+mod folders;
 #[path = "scale/holes.rs"]
 mod holes;
 #[path = "support/mod.rs"]

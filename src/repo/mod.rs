@@ -10,6 +10,7 @@ mod index;
 mod keyring;
 mod lease;
 mod ledger;
+mod listing;
 mod manifests;
 mod names;
 mod reader;
@@ -39,6 +40,7 @@ pub use index::{Bulk, Found, Index, PackInfo, Slot};
 pub use keyring::{KeySlotView, KeyringView};
 pub use lease::{FoundWriter, Lease, Work, WriterRecord};
 pub use ledger::{LedgerView, PURGED_TOPIC, Revision, ledger_topic, snapshot_topic};
+pub use listing::{Entries, is_long, read_entries};
 pub use manifests::{ManifestsView, StoredManifest};
 pub use names::{
     configs as config_names, damaged_pack as damaged_pack_name, key_slots as key_slot_names, pack as pack_name,
