@@ -10,6 +10,7 @@
 mod apply;
 mod attributes;
 mod batch;
+mod bytes;
 mod compare;
 mod execute;
 mod fetch;
@@ -17,6 +18,7 @@ mod folders;
 mod fresh;
 mod journal;
 mod patch;
+mod patching;
 mod plan;
 mod planner;
 mod report;

@@ -1,19 +1,13 @@
 //! What the check of a restore in place has found to differ, kept until it is written: then the blocks that it was made
 //! of need not be read and decoded again.
 
-use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::error::Result;
 use crate::id::ChunkId;
-
-use super::batch::{FileWork, How};
-use super::execute::{Executor, read_zero_padded};
-use super::sink::Spot;
 
 /// Memory for all that is kept, bytes. What goes beyond it is decoded again.
 const KEPT_BYTES: usize = 96 << 20;
@@ -21,12 +15,6 @@ const KEPT_BYTES: usize = 96 << 20;
 const GRAIN: usize = 32;
 /// A chunk of which a larger part than one in so many bytes differs is not kept.
 const SMALL: usize = 2;
-/// Chunks that a thread writes in one go.
-const PATCHES_AT_ONCE: usize = 64;
-
-thread_local! {
-    static BYTES: RefCell<(Vec<u8>, Vec<u8>)> = RefCell::default();
-}
 
 /// A chunk, as what differs in it from the bytes that are in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +23,7 @@ pub(super) struct Patch {
     pub(super) offset: u64,
     /// Its length, bytes.
     pub(super) len: u32,
-    id: ChunkId,
+    pub(super) id: ChunkId,
     /// Which parts of it differ, and their bytes one after the other.
     ranges: Box<[Range<u32>]>,
     bytes: Box<[u8]>,
@@ -66,7 +54,8 @@ impl Patch {
         size_of::<(u32, Self)>() + self.ranges.len() * size_of::<Range<u32>>() + self.bytes.len()
     }
 
-    fn apply(&self, chunk: &mut [u8]) {
+    /// Makes the chunk of what is in its place.
+    pub(super) fn apply(&self, chunk: &mut [u8]) {
         let mut bytes = &*self.bytes;
         for range in &self.ranges {
             let (new, behind) = bytes.split_at_checked(range.len()).unwrap_or_default();
@@ -79,7 +68,8 @@ impl Patch {
         }
     }
 
-    fn range(&self) -> Range<u64> {
+    /// Where it is in the file.
+    pub(super) fn range(&self) -> Range<u64> {
         self.offset..self.offset + u64::from(self.len)
     }
 }
@@ -112,60 +102,20 @@ impl Patches {
     }
 }
 
-/// Takes over what was kept of a file: it needs no more than the rest.
-pub(super) fn take_over(work: &mut FileWork, patches: Vec<Patch>) {
-    let mut taken = patches.iter().map(Patch::range).peekable();
+/// What is left of `ranges` without what was kept; both in order.
+pub(super) fn without(ranges: Vec<Range<u64>>, patches: &[Patch]) -> Vec<Range<u64>> {
+    let mut kept = patches.iter().map(Patch::range).peekable();
     let mut left: Vec<Range<u64>> = Vec::new();
-    for range in std::mem::take(&mut work.ranges) {
+    for range in ranges {
         let mut at = range.start;
-        while let Some(taken) = taken.next_if(|taken| taken.start < range.end) {
-            left.push(at..taken.start);
-            at = taken.end;
+        while let Some(kept) = kept.next_if(|kept| kept.start < range.end) {
+            left.push(at..kept.start);
+            at = kept.end;
         }
         left.push(at..range.end);
     }
     left.retain(|range| !range.is_empty());
-    work.ranges = left;
-    work.patches = patches;
-}
-
-impl Executor<'_> {
-    /// Writes what was kept of a file. A chunk that does not come out right, because somebody wrote to the file
-    /// meanwhile, is put back among those that are needed.
-    pub(super) fn patch(&self, work: &mut FileWork) -> Result<()> {
-        let How::Over { old_len } = work.how else { return Ok(()) };
-        let patches = std::mem::take(&mut work.patches);
-        let spot = Spot { folders: self.folders, folder: work.folder, name: &work.name };
-        let wrong: Vec<Vec<Range<u64>>> = patches
-            .par_chunks(PATCHES_AT_ONCE)
-            .map(|patches| self.patch_some(&spot, old_len, patches))
-            .collect::<Result<_>>()?;
-        if wrong.iter().any(|ranges| !ranges.is_empty()) {
-            work.ranges.extend(wrong.into_iter().flatten());
-            work.ranges.sort_unstable_by_key(|range| range.start);
-        }
-        Ok(())
-    }
-
-    fn patch_some(&self, spot: &Spot<'_>, old_len: u64, patches: &[Patch]) -> Result<Vec<Range<u64>>> {
-        let file = spot.open_to_write()?;
-        let mut wrong = Vec::new();
-        BYTES.with_borrow_mut(|(old, new)| {
-            for patch in patches {
-                read_zero_padded(&file, patch.offset, patch.len as usize, old).map_err(|error| spot.error(error))?;
-                new.clear();
-                new.extend_from_slice(old);
-                patch.apply(new);
-                if self.reader.chunk_id(new) == patch.id {
-                    self.progress.advance(u64::from(patch.len));
-                    self.overwrite((spot, &file), old_len, patch.offset, new, old)?;
-                } else {
-                    wrong.push(patch.range());
-                }
-            }
-            Ok(wrong)
-        })
-    }
+    left
 }
 
 #[cfg(test)]
@@ -208,13 +158,8 @@ mod tests {
 
     #[test]
     fn what_was_kept_is_not_needed_any_more() {
-        let metadata = crate::format::tree::Metadata { mode: 0, uid: 0, gid: 0, mtime_ns: 0, xattrs: Vec::new() };
-        let content = crate::format::tree::Content::Run { byte: 1, len: 100 };
-        let mut work = FileWork::new(1, Box::default(), metadata, content);
-        work.ranges = vec![0..30, 40..100];
         let patch = |offset| Patch { offset, len: 10, id: ID, ranges: Box::default(), bytes: Box::default() };
-        take_over(&mut work, vec![patch(0), patch(20), patch(60)]);
-        assert_eq!(work.ranges, [10..20, 40..60, 70..100]);
-        assert_eq!(work.patches.len(), 3);
+        assert_eq!(without(vec![0..30, 40..100], &[patch(0), patch(20), patch(60)]), [10..20, 40..60, 70..100]);
+        assert_eq!(without(vec![0..10, 20..40], &[patch(0), patch(30)]), vec![20..30]);
     }
 }

@@ -14,7 +14,7 @@ use super::attributes::Attributes;
 use super::batch::{FileWork, How, Work};
 use super::execute::{Executor, Mode};
 use super::folders::{Folders, Named};
-use super::patch::{Patches, take_over};
+use super::patch::{Patches, without};
 use super::planner::{Found, Planner, TreeFolder};
 use super::report::{RestoreReport, Tally};
 use super::target::Target;
@@ -151,7 +151,8 @@ pub fn plan_in_place(reader: &Reader, entry: &Entry, target: &Path, progress: &d
             of_file.push(patch);
         }
         if let Some(Work::File(file)) = works.get_mut(number as usize) {
-            take_over(file, of_file);
+            file.ranges = without(std::mem::take(&mut file.ranges), &of_file);
+            file.patches = of_file;
         }
     }
     Ok(RestorePlan { report, inner: Inner { target, folders, removals, tree, works, file_systems } })

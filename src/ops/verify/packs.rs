@@ -18,7 +18,7 @@ use crate::storage::ObjectName;
 /// Packs that are read before what was found is gathered.
 const PACKS_AT_ONCE: usize = 256;
 /// Packs whose deltas wait for their bases, bytes of footers and deltas.
-const WAITING_BYTES: usize = 64 << 20;
+const WAITING_BYTES: usize = 32 << 20;
 /// Bases that a thread locates in one go.
 const LOCATED_AT_ONCE: usize = 1024;
 
@@ -27,7 +27,7 @@ const LOCATED_AT_ONCE: usize = 1024;
 pub struct PackCheck {
     /// Errors, each with the chunks of this pack that it takes away.
     pub errors: Vec<(Error, Vec<ChunkId>)>,
-    /// What the pack holds, where its footer can be read.
+    /// What the pack holds, where its footer can be read and there are errors.
     pub footer: Option<Footer>,
     /// The chunks that cannot be read.
     pub bad: HashSet<ChunkId>,
@@ -39,7 +39,7 @@ pub struct PackCheck {
 /// without its base: nobody counts on it any more.
 ///
 /// Deltas wait until there are many, so that a block with bases of several packs is decoded once for all of them. Takes
-/// a pack for each thread, the deltas that wait (64 MiB, and those of a pack for each thread), and a block for each
+/// a pack for each thread, the deltas that wait (32 MiB, and those of a pack for each thread), and a block for each
 /// thread.
 pub fn check_packs(
     repo: &Repository,
@@ -147,7 +147,10 @@ fn read_pack(repo: &Repository, id: &PackId) -> PackRead {
     match open(repo, &bytes) {
         Ok((opener, footer)) => {
             check_blocks(repo, &opener, &footer, &mut bytes, &mut pack);
-            pack.check.footer = Some(footer);
+            // Only of a pack with an error it is asked for, and a delta may still turn out to be one.
+            if !pack.deltas.is_empty() || !pack.wrong.is_empty() {
+                pack.check.footer = Some(footer);
+            }
         }
         Err(FormatError::Unsupported(detail)) if pack.wrong.is_empty() => {
             pack.check.errors.push((Error::Unsupported { object: name.to_string(), detail }, Vec::new()));
