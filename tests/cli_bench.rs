@@ -83,7 +83,7 @@ fn belongs_together(report: &Value) {
 
     let step = |name: &str| report["whole"].as_array().unwrap().iter().find(|step| step["name"] == name).unwrap();
     for step in report["whole"].as_array().unwrap() {
-        assert_eq!(step["bytes"].as_u64().unwrap() >= bytes, true, "{step}");
+        assert!(step["bytes"].as_u64().unwrap() >= bytes, "{step}");
     }
     assert_eq!(step("first_snapshot")["bytes"], bytes);
     assert!(number(&step("first_snapshot")["bytes_stored"]) > 0.0);
@@ -220,8 +220,8 @@ fn bad_input() {
 fn what_cannot_be_read_is_counted_and_left_out() {
     let place = place();
     let files = total(&place.path("data")).1;
-    fs::set_permissions(place.path("data/noise"), fs::Permissions::from_mode(0)).unwrap();
-    fs::set_permissions(place.path("data/small"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(place.path("data/noise"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(place.path("data/small"), fs::Permissions::from_mode(0o000)).unwrap();
     // A user whom modes do not bind reads all of it.
     let binds = fs::File::open(place.path("data/noise")).is_err();
     let report = place.json(["bench", "data", "--json"]);

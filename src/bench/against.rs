@@ -1,7 +1,7 @@
 //! The same data by other tools, each step as a process: what it costs a user who types it.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -69,7 +69,7 @@ impl Against<'_> {
                     skipped.push(Skipped { what, why: error.to_string() });
                 }
             }
-            self.place.remove(TOOL)?;
+            self.place.set_aside(TOOL, self.data.bytes())?;
         }
         Ok(reports)
     }
@@ -129,7 +129,7 @@ impl Against<'_> {
             ("again_unchanged", peer.again, self.data.root.as_path()),
             ("restore", peer.restore, out.as_path()),
         ] {
-            self.settle()?;
+            self.place.settle()?;
             let done = ran(arguments, folder)?;
             steps.push(ToolStep {
                 name,
@@ -147,13 +147,6 @@ impl Against<'_> {
             steps,
             restored_equal,
         })
-    }
-
-    /// What earlier steps wrote shall not be waited for by the next one.
-    fn settle(&self) -> Result<()> {
-        let failed = |error| Error::target(&self.place.root, error);
-        let folder = File::open(&self.place.root).map_err(failed)?;
-        rustix::fs::syncfs(&folder).map_err(|error| failed(error.into()))
     }
 
     /// Some tools restore to the folder that they are told, others to the whole path below it.

@@ -9,7 +9,7 @@ use super::report::Speed;
 use super::stop::Stop;
 
 /// Rounds of a stage at most, and the time after which no further round begins.
-const ROUNDS: usize = 5;
+pub const ROUNDS: usize = 5;
 const ENOUGH_S: f64 = 1.5;
 
 /// How many threads work.
@@ -24,6 +24,8 @@ pub enum Cores {
 pub struct Meter<'a> {
     pub stopwatch: &'a dyn Stopwatch,
     pub stop: &'a Stop,
+    /// Rounds at most.
+    pub rounds: usize,
 }
 
 /// So many bytes in such a time.
@@ -52,7 +54,7 @@ impl Meter<'_> {
         mut work: impl FnMut(I) -> Result<T>,
     ) -> Result<Speed> {
         let (mut wall, mut cpu) = (Vec::new(), Vec::new());
-        while wall.len() < ROUNDS && wall.iter().sum::<f64>() < ENOUGH_S {
+        while wall.len() < self.rounds && wall.iter().sum::<f64>() < ENOUGH_S {
             let input = prepare()?;
             let (round, _) = self.once(bytes, || work(input))?;
             wall.push(round.wall_s);

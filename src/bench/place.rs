@@ -1,10 +1,11 @@
 //! The place that a run may write to.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::statvfs;
+use rustix::fs::{statvfs, syncfs};
 
 use crate::error::{Error, Result};
 
@@ -14,9 +15,16 @@ const BESIDE: u64 = 64 << 20;
 /// A folder of the run's own.
 pub struct Place {
     pub root: PathBuf,
+    /// What was set aside so far.
+    aside: AtomicU64,
 }
 
 impl Place {
+    /// The folder.
+    pub fn new(root: PathBuf) -> Self {
+        Self { root, aside: AtomicU64::new(0) }
+    }
+
     /// A path below.
     pub fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
@@ -36,6 +44,25 @@ impl Place {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::target(&path, error)),
             _ => Ok(()),
         }
+    }
+
+    /// Takes what is below a name, where something is, out of the way. While there is room for twice what `bytes` of data
+    /// need, it stays until the run ends: some file systems (ext4) make new files several times slower for minutes after
+    /// many were removed, and what comes next would pay for that.
+    pub fn set_aside(&self, name: &str, bytes: u64) -> Result<()> {
+        let path = self.path(name);
+        if !path.exists() || self.free()? < needed_beside(bytes).saturating_mul(2) {
+            return self.remove(name);
+        }
+        let number = self.aside.fetch_add(1, Ordering::Relaxed);
+        fs::rename(&path, self.path(&format!("aside-{number}"))).map_err(|error| Error::target(&path, error))
+    }
+
+    /// Waits until what was written before is durable, so that the next step does not have to.
+    pub fn settle(&self) -> Result<()> {
+        let failed = |error| Error::target(&self.root, error);
+        let folder = File::open(&self.root).map_err(failed)?;
+        syncfs(&folder).map_err(|error| failed(error.into()))
     }
 
     /// Bytes that can be written here.

@@ -11,7 +11,7 @@ use crate::ops::Progress;
 use crate::repo::Repository;
 
 use super::against::{Against, Own, ToolFound};
-use super::measure::Meter;
+use super::measure::{Meter, ROUNDS};
 use super::model::{disturbed, model};
 use super::place::{Place, needed_beside};
 use super::report::{BenchReport, DataReport, Stage};
@@ -64,8 +64,8 @@ const DATA: &str = "data";
 /// until its owner removes it.
 pub fn run(request: &BenchRequest, world: &World<'_>) -> Result<BenchReport> {
     let scratch = fs::canonicalize(&world.scratch).map_err(|error| Error::target(&world.scratch, error))?;
-    let place = Place { root: scratch };
-    let meter = Meter { stopwatch: world.stopwatch, stop: &world.stop };
+    let place = Place::new(scratch);
+    let meter = Meter { stopwatch: world.stopwatch, stop: &world.stop, rounds: ROUNDS };
     let (data, report) = prepare(request, world, &place)?;
     let mut skipped = Vec::new();
     // The other tools come first: a process inherits from the one that began it how much memory that had, so this one

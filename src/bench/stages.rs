@@ -26,6 +26,7 @@ const STAGE_BYTES: u64 = 128 << 20;
 const BATCH: u64 = 8 << 20;
 
 /// What stages are measured with.
+#[derive(Clone)]
 pub struct Lab<'a> {
     pub meter: Meter<'a>,
     pub progress: &'a dyn Progress,

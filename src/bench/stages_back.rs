@@ -1,6 +1,6 @@
 //! The stages out of a repository: read packs, open, decompress, apply deltas, check, write files.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::hint::black_box;
 use std::io::Write;
 
@@ -10,7 +10,7 @@ use crate::format::pack::{BLOCK_HEADER_LEN, HEADER_LEN};
 use crate::repo::pack_name;
 use crate::storage::{LocalFolder, Storage};
 
-use super::measure::{Cores, each};
+use super::measure::{Cores, Meter, each};
 use super::report::{Direction, Stage};
 use super::stages::{Cut, Item, Lab, Made, failed, total};
 use super::stages_there::{Delta, Pack};
@@ -131,9 +131,12 @@ pub fn write_files(lab: &Lab<'_>, items: &[Item]) -> Result<Stage> {
     let bytes = total(items.iter().map(|item| item.bytes.as_slice()));
     let numbered: Vec<(usize, &Item)> = items.iter().enumerate().collect();
     let fresh = || {
-        lab.place.remove(OUT)?;
+        lab.place.set_aside(OUT, bytes)?;
+        lab.place.settle()?;
         lab.place.folder(OUT)
     };
+    // Once each way: every round leaves its files until the run ends.
+    let lab = Lab { meter: Meter { rounds: 1, ..lab.meter }, ..lab.clone() };
     let what = ("write files", Direction::Back, "made anew, into the system's cache; the disk is not waited for");
     let stage = lab.stage(what, (bytes, items.len()), true, fresh, |cores: Cores, folder| {
         each(
@@ -147,6 +150,6 @@ pub fn write_files(lab: &Lab<'_>, items: &[Item]) -> Result<Stage> {
             },
         )
     })?;
-    fs::remove_dir_all(lab.place.path(OUT)).map_err(|error| Error::target(lab.place.path(OUT), error))?;
+    lab.place.set_aside(OUT, bytes)?;
     Ok(stage)
 }

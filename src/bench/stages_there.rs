@@ -322,6 +322,7 @@ pub fn write(lab: &Lab<'_>, packs: &[Pack]) -> Result<(Stage, LocalFolder)> {
     let bytes = total(packs.iter().map(|pack| pack.bytes.as_slice()));
     let fresh = || {
         lab.place.remove(PACKS)?;
+        lab.place.settle()?;
         LocalFolder::create(lab.place.path(PACKS))
     };
     let put = |storage: LocalFolder| -> Result<LocalFolder> {

@@ -83,6 +83,7 @@ impl Whole<'_> {
             effort: Effort::Default,
         };
         let options = FilesOptions { skip_unreadable: true, always_read, excluded: Vec::new() };
+        self.place.settle()?;
         let (mut speed, stored) = self.meter.once(0, || {
             take_snapshot(self.repo, request, self.progress, |capture| -> Result<Vec<Component>> {
                 Ok(vec![files::capture(capture, COMPONENT, &self.data.root, &options)?])
@@ -110,6 +111,7 @@ impl Whole<'_> {
     fn restore(&self, root: &Entry) -> Result<Step> {
         let target = self.place.path(RESTORED);
         let bytes = bytes_of(root);
+        self.place.settle()?;
         let (speed, _) = self.meter.once(bytes, || {
             let reader = self.repo.open_index()?.reader;
             restore_new(&reader, root, &target, self.progress)
@@ -122,7 +124,7 @@ impl Whole<'_> {
             };
             return Err(Error::Failed(why.into()));
         }
-        self.place.remove(RESTORED)?;
+        self.place.set_aside(RESTORED, bytes)?;
         Ok(Step { name: "restore", bytes, bytes_read: 0, bytes_new: 0, bytes_stored: 0, speed })
     }
 
