@@ -206,6 +206,17 @@ def every_day_stands_at_one_place(folder):
     return 1
 
 
+def two_runs_do_not_share_a_place(folder):
+    with turn.alone(folder / "data", folder / "one"):
+        try:
+            with turn.alone(folder / "data", folder / "other"):
+                raise AssertionError("two at a time")
+        except turn.Busy:
+            pass
+    with turn.alone(folder / "data", folder / "other"):
+        return 1
+
+
 def a_day_left_at_the_shared_place_is_put_back(folder):
     work = small_work(folder)
     os.rename(work.folders[1], folder / "current")
@@ -322,6 +333,7 @@ TESTS = [
     a_tree_turns_back_to_the_day_before,
     great_files_are_compared_to_their_ends,
     every_day_stands_at_one_place,
+    two_runs_do_not_share_a_place,
     a_day_left_at_the_shared_place_is_put_back,
     days_of_many_files_change_places,
     only_whole_runs_are_recorded,
