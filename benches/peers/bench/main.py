@@ -24,13 +24,23 @@ def main(options):
         report.render()
         return 0
     chosen = [works.ALL[name]() for name in (options.works or works.ALL)]
+    if options.list:
+        return show_list(chosen)
+    try:
+        with turn.alone(settings.DATA, settings.WORK):
+            return work_with(chosen, options)
+    except turn.Busy as error:
+        say(str(error))
+        return 2
+
+
+def work_with(chosen, options):
+    """Makes the data, and measures where that is asked for."""
     if options.prepare:
         if not enough_space(chosen, turns=False):
             return 2
         prepare(chosen)
         return 0
-    if options.list:
-        return show_list(chosen)
     present, missing = choose(options.tools.split() or list(tools.ALL))
     if present is None or not enough_space(chosen):
         return 2
@@ -75,8 +85,6 @@ def enough_space(chosen, turns=True):
     """Says what is taken beside what is there already, with or without turns; False where there is not that much."""
     data = sum(work.data_bytes for work in chosen if not work.is_made()) * settings.SCALE
     scratch = max(work.scratch_bytes for work in chosen) * settings.SCALE * turns
-    settings.DATA.mkdir(parents=True, exist_ok=True)
-    settings.WORK.mkdir(parents=True, exist_ok=True)
     say(f"takes {data / 1e9:.1f} GB for data in {settings.DATA}, and up to {scratch / 1e9:.1f} GB at a time in {settings.WORK}")
     needed = {}
     for folder, count in ((settings.DATA, data), (settings.WORK, scratch)):
@@ -85,7 +93,8 @@ def enough_space(chosen, turns=True):
     for count, folder in needed.values():
         free = shutil.disk_usage(folder).free
         if free < count:
-            say(f"{folder} has {free / 1e9:.1f} GB free: too little. PEERS_DATA and PEERS_WORK choose other places, PEERS_SCALE=0.1 takes less")
+            say(f"{folder} has {free / 1e9:.1f} GB free: too little. PEERS_DATA and PEERS_WORK choose other places, "
+                "PEERS_SCALE=0.1 takes less")
             return False
     return True
 
@@ -111,13 +120,12 @@ def measure(chosen, present, missing, options):
     failed = False
     for work in chosen:
         prepare([work])
-        scratch = turn.scratch()
         turns = {name: [] for name in present}
         for number in range(options.repeats or work.repeats):
             say(f"  {work.name}, round {number + 1}")
             for name in rotated(list(present), number):
                 work.warm()
-                turns[name].append(turn.take(present[name], work, scratch))
+                turns[name].append(turn.take(present[name], work, settings.WORK))
         record = results.gather(work, turns, versions, missing)
         failed |= any(tool["problems"] for tool in record["tools"].values())
         keep(record, options)

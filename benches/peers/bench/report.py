@@ -65,8 +65,8 @@ def goal_table(records):
                 f"| {verdict.work} | {verdict.step} | {short(verdict.limit)} | {amount(verdict.ours, verdict.unit)} "
                 f"| {amount(verdict.best, verdict.unit)}, {verdict.best_name or 'none'} | {short(verdict.ratio)} | {judged(verdict)} |"
             )
-    head = f"{counts[True]} goals are held, {counts[False]} are missed" + (f", {counts[None]} could not be measured." if counts[None] else ".")
-    return [head, "", *lines]
+    unknown = f", {counts[None]} could not be measured" if counts[None] else ""
+    return [f"{counts[True]} goals are held, {counts[False]} are missed{unknown}.", "", *lines]
 
 
 def judged(verdict):

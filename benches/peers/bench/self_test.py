@@ -168,9 +168,28 @@ def great_files_are_compared_to_their_ends(folder):
             assert compare.differences(one, other, root_too=False, metadata=False) == ["great: content"], at
         (other / "great").write_bytes(content[:-1])
         assert compare.differences(one, other, root_too=False, metadata=False) == ["great: content"]
+        holes_are_zeros_and_nothing_else(one / "great", other / "great")
     finally:
         compare.RANGE = whole
-    return 6
+    return 10
+
+
+def holes_are_zeros_and_nothing_else(sparse, full):
+    size = 20 * compare.BUFFER + 5
+    with open(sparse, "wb") as file:
+        file.truncate(size)
+        file.seek(9 * compare.BUFFER + 3)
+        file.write(b"data")
+    content = bytearray(sparse.read_bytes())
+    full.write_bytes(content)
+    for left, right in ((sparse, full), (full, sparse)):
+        assert compare.differences(left.parent, right.parent, root_too=False, metadata=False) == []
+        for at in (0, 7 * compare.BUFFER, 9 * compare.BUFFER + 4, size - 1):
+            changed = bytearray(content)
+            changed[at] ^= 1
+            full.write_bytes(changed)
+            assert compare.differences(left.parent, right.parent, root_too=False, metadata=False) == ["great: content"], at
+        full.write_bytes(content)
 
 
 def every_day_stands_at_one_place(folder):
@@ -185,6 +204,17 @@ def every_day_stands_at_one_place(folder):
         assert not place.exists()
     assert len(seen) == 1, seen
     return 1
+
+
+def two_runs_do_not_share_a_place(folder):
+    with turn.alone(folder / "data", folder / "one"):
+        try:
+            with turn.alone(folder / "data", folder / "other"):
+                raise AssertionError("two at a time")
+        except turn.Busy:
+            pass
+    with turn.alone(folder / "data", folder / "other"):
+        return 1
 
 
 def a_day_left_at_the_shared_place_is_put_back(folder):
@@ -303,6 +333,7 @@ TESTS = [
     a_tree_turns_back_to_the_day_before,
     great_files_are_compared_to_their_ends,
     every_day_stands_at_one_place,
+    two_runs_do_not_share_a_place,
     a_day_left_at_the_shared_place_is_put_back,
     days_of_many_files_change_places,
     only_whole_runs_are_recorded,

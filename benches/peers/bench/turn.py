@@ -1,12 +1,13 @@
 """One turn of one tool: all steps of one work, each measured, each restore compared."""
 
+import contextlib
+import fcntl
 import time
 
 from harness import measure
 from harness.environment import fresh, remove, say
 from harness.tools import Failed
 
-from . import settings
 
 
 class Turn:
@@ -115,7 +116,19 @@ def restore_one(turn, target):
     remove(target)
 
 
-def scratch():
-    """Where repositories and restored trees go."""
-    settings.WORK.mkdir(parents=True, exist_ok=True)
-    return settings.WORK
+@contextlib.contextmanager
+def alone(*folders):
+    """Has these folders for one run: two would remove each other's repositories, and change each other's days."""
+    with contextlib.ExitStack() as locks:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = locks.enter_context(open(folder / "lock", "wb"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Busy(f"another run uses {folder}: PEERS_DATA and PEERS_WORK choose other places") from error
+        yield
+
+
+class Busy(Exception):
+    """Another run is there."""

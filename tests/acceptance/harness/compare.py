@@ -8,6 +8,7 @@ import concurrent.futures
 import multiprocessing
 import os
 import stat
+import sys
 
 BUFFER = 1 << 18
 # Files larger than this are compared in parts of it, so that one great file keeps all cores busy.
@@ -40,27 +41,46 @@ def attributes(path):
     return {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
 
 
-def same_content(one, other, offset=0, length=None):
-    """Whether two files hold the same bytes; with a length, from `offset` on for that many, in whole buffers."""
+def same_content(one, other):
+    """Whether two files hold the same bytes."""
     with open(one, "rb", buffering=0) as left, open(other, "rb", buffering=0) as right:
-        left.seek(offset), right.seek(offset)
-        while length is None or length > 0:
+        while True:
             left_bytes, right_bytes = left.read(BUFFER), right.read(BUFFER)
             if left_bytes != right_bytes:
                 return False
             if not left_bytes:
                 return True
-            length = None if length is None else length - len(left_bytes)
+
+
+def same_part(one, other, offset, length):
+    """Whether two files, both that long, hold the same `length` bytes from `offset` on.
+
+    Holes are not read, but known to be zeros: reading them would fill the page cache with zeros.
+    """
+    zeros, end = bytes(BUFFER), offset + length
+    with open(one, "rb", buffering=0) as left, open(other, "rb", buffering=0) as right:
+        files, data_at = (left.fileno(), right.fileno()), [-1, -1]
+        while offset < end:
+            data_at = [next_data(file, offset) if at < offset else at for file, at in zip(files, data_at)]
+            if min(data_at) >= offset + BUFFER:
+                offset += (min(min(data_at), end) - offset) // BUFFER * BUFFER or BUFFER
+                continue
+            count = min(BUFFER, end - offset)
+            left_bytes, right_bytes = (
+                zeros[:count] if at >= offset + BUFFER else os.pread(file, count, offset) for file, at in zip(files, data_at)
+            )
+            if left_bytes != right_bytes:
+                return False
+            offset += count
     return True
 
 
-def is_hole(path, offset, length):
-    """Whether a part of a file has no data at all; parts that have some zeros written count as data."""
-    with open(path, "rb", buffering=0) as file:
-        try:
-            return os.lseek(file.fileno(), offset, os.SEEK_DATA) >= offset + length
-        except OSError:
-            return True
+def next_data(file, offset):
+    """Where an open file has data, from `offset` on and not in a hole; beyond all ends where it has none."""
+    try:
+        return os.lseek(file, offset, os.SEEK_DATA)
+    except OSError:
+        return sys.maxsize
 
 
 def differences(expected, actual, root_too=True, most=20, metadata=True, more_allowed=False):
@@ -129,8 +149,7 @@ def _folder_differences(expected, actual, folder, metadata, more_allowed):
 
 def _range_differences(expected, actual, path, offset, length):
     """A part of one file, given back as `_folder_differences` gives."""
-    pair = os.path.join(expected, path), os.path.join(actual, path)
-    equal = all(is_hole(file, offset, length) for file in pair) or same_content(*pair, offset, length)
+    equal = same_part(os.path.join(expected, path), os.path.join(actual, path), offset, length)
     return _named(path, [] if equal else ["content"]), [], [], ([], [])
 
 
