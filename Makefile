@@ -10,8 +10,10 @@ CACHE := $(HOME)/.cache/snaphold
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 # As long as FUZZ_SECONDS for each fuzz target.
 FUZZ_SECONDS ?= 60
-# Narrows test, test-long, fuzz, bench and acceptance: make test ONLY=damage
+# Narrows test, test-long, fuzz, bench, bench-peers, bench-scale and acceptance: make test ONLY=damage
 ONLY ?=
+# Narrows bench-peers to some tools: make bench-peers TOOLS="snaphold restic"
+TOOLS ?=
 
 BINARY := target/release/snaphold
 CARGO := cargo --locked
@@ -84,6 +86,16 @@ fuzz: setup-test build ## Every fuzz target for FUZZ_SECONDS (60) each
 .PHONY: bench
 bench: build ## Each stage alone, and snapshot and restore whole
 	$(CARGO) bench --bench '*' -- $(ONLY)
+
+.PHONY: bench-peers
+bench-peers: build ## Beside restic, borg, rustic and others, on the same work in turns: benches/peers/README.md
+	@benches/peers/setup
+	benches/peers/run --self-test
+	benches/peers/run $(ONLY) --tools "$(TOOLS)"
+
+.PHONY: bench-scale
+bench-scale: build ## What grows: chunks, data, snapshots, holes, files (docs/SCALING.md). Half an hour and 12 GB of disk
+	benches/scale/run --binary $(BINARY) $(ONLY)
 
 .PHONY: acceptance
 acceptance: setup-test build ## What was promised, on real data: kernel trees, a PostgreSQL folder, real dumps; beside its peers

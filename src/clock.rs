@@ -1,6 +1,7 @@
 //! Time, randomness and the identity of this process, given to the library from outside.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -8,6 +9,14 @@ use jiff::Timestamp;
 pub trait Clock: Send + Sync {
     /// Now, UTC.
     fn now(&self) -> Timestamp;
+}
+
+/// Measures how long work takes. Only benches need one, so it is not among the [`Surroundings`].
+pub trait Stopwatch: Send + Sync {
+    /// Time since a moment that stays the same while the process runs. Never goes back.
+    fn wall(&self) -> Duration;
+    /// Processor time that this process has used so far, with all its threads.
+    fn cpu(&self) -> Duration;
 }
 
 /// A source of cryptographically secure random bytes.

@@ -11,7 +11,7 @@
 //! 5. [`repo`]: packs, index, recipes, manifests; what is visible and when
 //! 6. [`ops`]: capture, restore, export, diff, verify, gc, repair
 //! 7. [`source`]: one file a kind of instance
-//! 8. [`service`]: instances, plans, and the work flows that a user names
+//! 8. [`service`]: instances, plans, and the work flows that a user names; [`mod@bench`]: how fast all of it is
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -31,6 +31,7 @@ pub mod crypto;
 pub mod format;
 pub mod repo;
 
+pub mod bench;
 pub mod ops;
 pub mod service;
 pub mod source;

@@ -2,7 +2,7 @@
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use snaphold::codec::{Compressor, Decompressor, DeltaDecoder, DeltaEncoder, Effort};
+use snaphold::codec::{Compressor, Decompressor, DeltaDecoder, DeltaEncoder, Effort, Habit};
 use snaphold::crypto::Encryption;
 
 use crate::data::{self, Kind};
@@ -27,15 +27,16 @@ const BLOCKS: [(Kind, Effort); 7] = [
 fn compress(bencher: Bencher<'_, '_>, (kind, effort): (Kind, Effort)) {
     let plain = data::of(kind, BLOCK);
     let mut compressor = Compressor::new(effort).unwrap();
-    let (_, stored) = compressor.compress(&plain).unwrap();
+    let mut habit = Habit::default();
+    let (_, stored) = compressor.compress(&plain, &mut habit).unwrap();
     note(format!("compress ({kind:?}, {effort:?}): a block of {BLOCK} bytes becomes {}", stored.len()));
-    bencher.counter(BytesCount::new(BLOCK)).bench_local(|| compressor.compress(black_box(&plain)).unwrap());
+    bencher.counter(BytesCount::new(BLOCK)).bench_local(|| compressor.compress(black_box(&plain), &mut habit).unwrap());
 }
 
 #[divan::bench(args = BLOCKS, sample_count = 20, sample_size = 4)]
 fn decompress(bencher: Bencher<'_, '_>, (kind, effort): (Kind, Effort)) {
     let plain = data::of(kind, BLOCK);
-    let (codec, stored) = Compressor::new(effort).unwrap().compress(&plain).unwrap();
+    let (codec, stored) = Compressor::new(effort).unwrap().compress(&plain, &mut Habit::default()).unwrap();
     let mut decompressor = Decompressor::default();
     bencher
         .counter(BytesCount::new(BLOCK))

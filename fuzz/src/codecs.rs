@@ -1,6 +1,6 @@
 //! Decompressing, and applying deltas.
 
-use snaphold::codec::{BlockCodec, Compressor, Decompressor, DeltaDecoder, DeltaEncoder, Effort};
+use snaphold::codec::{BlockCodec, Compressor, Decompressor, DeltaDecoder, DeltaEncoder, Effort, Habit};
 use snaphold::limits::BLOCK_MAX;
 
 use super::fixed::Input;
@@ -15,7 +15,8 @@ pub fn block(data: &[u8]) -> bool {
     for codec in [BlockCodec::Plain, BlockCodec::Zstd] {
         if let Ok(plain) = decompressor.decompress(codec, stored, plain_len) {
             assert_eq!(plain.len(), plain_len);
-            let (codec, again) = Compressor::new(Effort::Fast).unwrap().compress(&plain).unwrap();
+            let (codec, again) =
+                Compressor::new(Effort::Fast).unwrap().compress(&plain, &mut Habit::default()).unwrap();
             assert!(again.len() <= plain.len());
             assert_eq!(decompressor.decompress(codec, &again, plain_len).unwrap(), plain);
             accepted |= codec == BlockCodec::Zstd || !plain.is_empty();

@@ -2,7 +2,7 @@
 
 use snaphold::chunk::{Class, StreamChunker};
 use snaphold::clock::ProcessIdentity;
-use snaphold::codec::{BlockCodec, Compressor, DeltaEncoder, Effort};
+use snaphold::codec::{BlockCodec, Compressor, DeltaEncoder, Effort, Habit};
 use snaphold::container::{Compression, Form, MemberKind, RelativePath, TarWriter, write_error};
 use snaphold::crypto::{Argon2Params, Encryption, KeySlot, MasterKey, Secret};
 use snaphold::format::config::Config;
@@ -81,7 +81,7 @@ fn log(magic: u16) -> Vec<u8> {
 
 fn codecs() -> Vec<Seed> {
     let text = b"one row of a dump; another row of a dump; ".repeat(20);
-    let (_, stored) = Compressor::new(Effort::Default).unwrap().compress(&text).unwrap();
+    let (_, stored) = Compressor::new(Effort::Default).unwrap().compress(&text, &mut Habit::default()).unwrap();
     let base = noise(600);
     let mut target = base.clone();
     target[100..110].copy_from_slice(b"other byte");

@@ -14,6 +14,8 @@ use super::args::GlobalArgs;
 use super::progress::Teller;
 use super::{secret, surroundings};
 
+/// Threads that capture recurse into folders, one frame a level, up to the deepest tree that the format allows.
+pub const STACK_BYTES: usize = 8 << 20;
 /// The folder of the derived index, below the repository's.
 const INDEX: &str = "index";
 const STAGING: &str = "SNAPHOLD_TMPDIR";
@@ -86,11 +88,15 @@ impl Context {
     /// The repository with its plans.
     pub fn service(&self) -> Result<Service> {
         let plans = self.plans()?;
-        let staging = match std::env::var_os(STAGING).filter(|path| !path.is_empty()) {
+        Ok(Service::new(self.repository()?, plans, self.staging(), Some(self.repository_folder()?)))
+    }
+
+    /// A folder for files in between.
+    pub fn staging(&self) -> PathBuf {
+        match std::env::var_os(STAGING).filter(|path| !path.is_empty()) {
             Some(path) => PathBuf::from(path),
             None => std::env::temp_dir(),
-        };
-        Ok(Service::new(self.repository()?, plans, staging, Some(self.repository_folder()?)))
+        }
     }
 
     /// Tells how far work is.

@@ -16,10 +16,7 @@ use clap::Parser;
 use snaphold::error::{Error, Result};
 
 use args::Cli;
-use context::Context;
-
-/// Threads that capture recurse into folders, one frame a level, up to the deepest tree that the format allows.
-const STACK_BYTES: usize = 8 << 20;
+use context::{Context, STACK_BYTES};
 
 /// Runs the command that the program's arguments name. Returns the exit code.
 pub fn run() -> u8 {

@@ -17,6 +17,8 @@ pub struct Report {
     /// For people; empty, or ends with a newline.
     text: String,
     code: u8,
+    /// Whether there is nothing left to print.
+    is_printed: bool,
 }
 
 impl Report {
@@ -29,8 +31,30 @@ impl Report {
     pub fn with_code(value: &impl Serialize, text: impl Into<String>, code: u8) -> Result<Self> {
         let json =
             serde_json::to_string(value).map_err(|error| Error::Failed(format!("cannot print JSON: {error}")))?;
-        Ok(Self { json, text: text.into(), code })
+        Ok(Self { json, text: text.into(), code, is_printed: false })
     }
+
+    /// For a command that has printed all that it has to say.
+    pub fn printed() -> Self {
+        Self { json: String::new(), text: String::new(), code: 0, is_printed: true }
+    }
+}
+
+/// Prints a result piece by piece: one that may be longer than memory should hold. Whoever reads and has seen enough may
+/// go away. `write` may still fail otherwise; then what it has printed stays.
+pub fn print_pieces(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Report> {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let written = write(&mut stdout).and_then(|()| stdout.flush().map_err(cannot_write));
+    match written {
+        Err(Error::Target { error, .. }) if error.kind() == ErrorKind::BrokenPipe => Ok(Report::printed()),
+        Err(error) => Err(error),
+        Ok(()) => Ok(Report::printed()),
+    }
+}
+
+/// `error` of standard output.
+pub fn cannot_write(error: io::Error) -> Error {
+    Error::target("standard output", error)
 }
 
 /// Where results go.
@@ -65,6 +89,9 @@ pub fn wants_json(arguments: &[OsString]) -> bool {
 
 /// Prints what a command has to say. Returns the exit code.
 pub fn emit(report: &Report, streams: Streams) -> u8 {
+    if report.is_printed {
+        return report.code;
+    }
     let printed = match streams.json {
         true => streams.print(&format!("{}\n", report.json)),
         false => streams.print(&report.text),

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use snaphold::clock::{Clock, Entropy, ProcessIdentity, Processes, Surroundings};
+use rustix::time::{ClockId, clock_gettime};
+use snaphold::clock::{Clock, Entropy, ProcessIdentity, Processes, Stopwatch, Surroundings};
 
 /// The system's.
 pub fn real() -> Surroundings {
@@ -19,12 +21,33 @@ impl Clock for SystemClock {
     }
 }
 
+/// The system's measure of time that passes, and of this process's share of its processors.
+pub struct SystemStopwatch(Instant);
+
+impl SystemStopwatch {
+    /// Begins to count.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Stopwatch for SystemStopwatch {
+    fn wall(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn cpu(&self) -> Duration {
+        let used = clock_gettime(ClockId::ProcessCPUTime);
+        Duration::try_from(used).unwrap_or_default()
+    }
+}
+
 struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     #[expect(clippy::expect_used, reason = "without randomness no key may be made, and the trait has no other answer")]
     fn fill(&self, bytes: &mut [u8]) {
-        aws_lc_rs::rand::fill(bytes).expect("the system gives random bytes");
+        getrandom::fill(bytes).expect("the system gives random bytes");
     }
 }
 

@@ -69,21 +69,64 @@ pub enum Side {
     Right,
 }
 
+/// Columns, each as wide as its widest cell so far.
+pub struct Columns {
+    columns: Vec<(&'static str, Side)>,
+    widths: Vec<usize>,
+}
+
+impl Columns {
+    /// Headings in capitals.
+    pub fn new(columns: impl Into<Vec<(&'static str, Side)>>) -> Self {
+        let columns = columns.into();
+        let widths = columns.iter().map(|(heading, _)| columns_of(heading)).collect();
+        Self { columns, widths }
+    }
+
+    /// Makes room for a row.
+    pub fn measure(&mut self, cells: &[String]) {
+        for (width, cell) in self.widths.iter_mut().zip(cells) {
+            *width = (*width).max(columns_of(cell));
+        }
+    }
+
+    /// The line of headings.
+    pub fn headings(&self) -> String {
+        let headings: Vec<String> = self.columns.iter().map(|(heading, _)| (*heading).to_string()).collect();
+        self.line(&headings)
+    }
+
+    /// A row's line, with its newline.
+    pub fn line(&self, cells: &[String]) -> String {
+        let cells = cells.iter().zip(&self.widths).zip(&self.columns).map(|((cell, width), (_, side))| {
+            let blank = " ".repeat(width.saturating_sub(columns_of(cell)));
+            match side {
+                Side::Left => format!("{cell}{blank}"),
+                Side::Right => format!("{blank}{cell}"),
+            }
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        format!("{}\n", line.trim_end())
+    }
+}
+
 /// Rows under headings, each column as wide as its widest cell.
 pub struct Table {
-    columns: Vec<(&'static str, Side)>,
+    columns: Columns,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// An empty table; headings in capitals.
     pub fn new(columns: impl Into<Vec<(&'static str, Side)>>) -> Self {
-        Self { columns: columns.into(), rows: Vec::new() }
+        Self { columns: Columns::new(columns), rows: Vec::new() }
     }
 
     /// Adds a row with a cell for each column.
     pub fn row(&mut self, cells: impl Into<Vec<String>>) {
-        self.rows.push(cells.into().iter().map(|cell| printable(cell)).collect());
+        let row: Vec<String> = cells.into().iter().map(|cell| printable(cell)).collect();
+        self.columns.measure(&row);
+        self.rows.push(row);
     }
 
     /// The text, or `empty` and a newline where there are no rows.
@@ -91,22 +134,8 @@ impl Table {
         if self.rows.is_empty() {
             return format!("{empty}\n");
         }
-        let headings: Vec<String> = self.columns.iter().map(|(heading, _)| (*heading).to_string()).collect();
-        let lines: Vec<&Vec<String>> = std::iter::once(&headings).chain(&self.rows).collect();
-        let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| columns_of(cell)).max();
-        let widths: Vec<usize> = (0..self.columns.len()).map(|column| width(column).unwrap_or(0)).collect();
-        let mut text = String::new();
-        for line in lines {
-            let cells = line.iter().zip(&widths).zip(&self.columns).map(|((cell, width), (_, side))| {
-                let blank = " ".repeat(width - columns_of(cell));
-                match side {
-                    Side::Left => format!("{cell}{blank}"),
-                    Side::Right => format!("{blank}{cell}"),
-                }
-            });
-            text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-            text.push('\n');
-        }
+        let mut text = self.columns.headings();
+        self.rows.iter().for_each(|row| text.push_str(&self.columns.line(row)));
         text
     }
 }

@@ -58,9 +58,9 @@ pub struct Argon2Params {
 }
 
 impl Default for Argon2Params {
-    /// 64 MiB, 3 passes, 1 lane.
+    /// 64 MiB, 3 passes, 4 lanes: the second recommendation of RFC 9106. Lanes are filled side by side.
     fn default() -> Self {
-        Self { memory_kib: 64 * 1024, time: 3, lanes: 1 }
+        Self { memory_kib: 64 * 1024, time: 3, lanes: 4 }
     }
 }
 

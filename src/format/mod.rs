@@ -82,6 +82,15 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FormatError> {
     Ok(value)
 }
 
+/// The value that `bytes` begin with, and how many of them it takes; `None` where they end before it does.
+pub fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<Option<(T, usize)>, FormatError> {
+    match bincode::serde::decode_from_slice(bytes, encoding::<{ COUNTED_MAX * LARGE }>()) {
+        Ok(decoded) => Ok(Some(decoded)),
+        Err(bincode::error::DecodeError::UnexpectedEnd { .. }) => Ok(None),
+        Err(error) => Err(FormatError::damaged(format!("it cannot be decoded ({error})"))),
+    }
+}
+
 /// A reader over bytes that never panics.
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],

@@ -8,7 +8,7 @@
 //!  …  BLAKE3-256 of everything before: who holds no key can still check it
 //! ```
 
-use crate::codec::{BlockCodec, Compressor, Decompressor, Effort};
+use crate::codec::{BlockCodec, Compressor, Effort, Habit, decompress};
 use crate::crypto::{RepoKeys, SALT_LEN, TAG_LEN};
 use crate::id::HASH_LEN;
 use crate::limits;
@@ -45,8 +45,9 @@ pub fn seal(
     if plain.len() > limits::SMALL_OBJECT_MAX {
         return Err(FormatError::damaged(format!("an object of {} bytes is over the limit", plain.len())));
     }
-    let (codec, stored) =
-        Compressor::new(Effort::Default).and_then(|mut zstd| zstd.compress(plain)).map_err(FormatError::damaged)?;
+    let (codec, stored) = Compressor::new(Effort::Default)
+        .and_then(|mut zstd| zstd.compress(plain, &mut Habit::default()))
+        .map_err(FormatError::damaged)?;
     let mut object = Vec::with_capacity(HEADER_LEN + SALT_LEN + stored.len() + TAG_LEN + HASH_LEN);
     object.extend_from_slice(MAGIC);
     object.extend([kind as u8, keys.encryption() as u8]);
@@ -100,7 +101,7 @@ pub fn open(keys: &RepoKeys, kind: ObjectTag, name: &str, object: &[u8]) -> Resu
         .map_err(FormatError::damaged)?
         .open(0, &aad, sealed.to_vec())
         .ok_or_else(|| FormatError::damaged("its seal does not fit"))?;
-    Decompressor::default().decompress(codec, &stored, plain_len).map_err(FormatError::damaged)
+    decompress(codec, &stored, plain_len).map_err(FormatError::damaged)
 }
 
 /// Checks magic and checksum, which needs no key. Returns the object without its checksum.

@@ -16,7 +16,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{BlockCodec, Decompressor, Effort};
+use crate::codec::{BlockCodec, Decompressor, Effort, decompress};
 use crate::crypto::{RepoKeys, Sealer, TAG_LEN};
 use crate::id::ChunkId;
 use crate::limits;
@@ -282,9 +282,7 @@ impl PackOpener {
             .sealer
             .open(FOOTER_NUMBER, &aad, sealed.to_vec())
             .ok_or_else(|| FormatError::damaged("the seal of its footer does not fit"))?;
-        let plain = Decompressor::default()
-            .decompress(BlockCodec::Zstd, &frame, place.plain_len)
-            .map_err(FormatError::damaged)?;
+        let plain = decompress(BlockCodec::Zstd, &frame, place.plain_len).map_err(FormatError::damaged)?;
         let footer: Footer = decode(&plain)?;
         footer.check(place.offset)?;
         Ok(footer)

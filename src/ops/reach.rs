@@ -14,7 +14,7 @@ use crate::format::recipe::{RecipeNode, Reference};
 use crate::format::tree::{Content, Directory, Entry, Node};
 use crate::id::ChunkId;
 use crate::limits;
-use crate::repo::{Reader, Slot, absent, read_directory, read_node};
+use crate::repo::{Reader, Slot, absent, is_long, read_directory, read_entries, read_node};
 
 /// Listings and recipe nodes that are read side by side.
 const NODES_AT_ONCE: usize = 256;
@@ -128,6 +128,8 @@ impl Item {
 
 enum Children {
     Listing(Directory),
+    /// A listing that is read entry by entry.
+    LongListing,
     Node(RecipeNode),
 }
 
@@ -263,6 +265,7 @@ impl<'r> Walk<'r> {
                         self.entry(entry, visitor)?;
                     }
                 }
+                (Item::Listing(listing), Ok(Children::LongListing)) => self.long_listing(&listing, visitor)?,
                 (Item::Node { depth, .. }, Ok(Children::Node(node))) => {
                     for reference in &node.references {
                         if let Reference::Chunk { id, len } = *reference {
@@ -273,13 +276,28 @@ impl<'r> Walk<'r> {
                 (_, Ok(_)) => {}
                 (Item::Listing(listing), Err(error)) => {
                     self.content(&listing, visitor)?;
-                    let chunks = match listing {
-                        Content::Chunks { root, .. } => vec![root],
-                        _ => Vec::new(),
-                    };
-                    visitor.fault(Fault { error, chunks })?;
+                    visitor.fault(listing_fault(&listing, error))?;
                 }
                 (Item::Node { id, .. }, Err(error)) => visitor.fault(Fault::of(id, error))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what a listing refers to that is too long to be in memory.
+    fn long_listing(&mut self, listing: &Content, visitor: &mut dyn Visitor) -> Result<()> {
+        self.content(listing, visitor)?;
+        let entries = match read_entries(self.reader, listing) {
+            Ok(entries) => entries,
+            Err(error) => return visitor.fault(listing_fault(listing, error)),
+        };
+        for entry in entries {
+            match entry {
+                Ok(entry) => self.entry(&entry, visitor)?,
+                Err(error) => visitor.fault(listing_fault(listing, error))?,
+            }
+            if self.leaves.len() >= LEAVES_AT_ONCE {
+                self.look_up_leaves(visitor)?;
             }
         }
         Ok(())
@@ -421,8 +439,17 @@ pub fn base_of(form: Form) -> Option<ChunkId> {
     }
 }
 
+fn listing_fault(listing: &Content, error: Error) -> Fault {
+    let chunks = match *listing {
+        Content::Chunks { root, .. } => vec![root],
+        _ => Vec::new(),
+    };
+    Fault { error, chunks }
+}
+
 fn children(reader: &Reader, item: &Item) -> Result<Children> {
     match item {
+        Item::Listing(listing) if is_long(listing) => Ok(Children::LongListing),
         Item::Listing(listing) => read_directory(reader, listing).map(Children::Listing),
         Item::Node { id, len, .. } => {
             let node = read_node(reader, id)?;

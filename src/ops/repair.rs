@@ -8,7 +8,6 @@
 
 use std::collections::HashSet;
 
-use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -22,7 +21,7 @@ use crate::storage::{Listed, ObjectKind, ObjectName};
 use super::gc::move_live;
 use super::progress::Progress;
 use super::reach::PlaceSet;
-use super::verify::{PackCheck, check_config, check_key, check_pack, check_seal, damaged_snapshots, key_copies};
+use super::verify::{PackCheck, check_config, check_key, check_packs, check_seal, damaged_snapshots, key_copies};
 
 /// What repair did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -139,15 +138,13 @@ fn damaged_packs(
     let packs: Vec<(PackId, u64)> = listed.into_iter().filter_map(packs).collect();
     progress.stage("reading packs", Some(packs.iter().map(|(_, size)| size).sum()));
     let condemned = repo.condemned().unwrap_or_default().pack_set();
-    let checks: Vec<Damaged> = packs
-        .into_par_iter()
-        .map(|(id, size)| {
-            let check = check_pack(repo, &opened.reader, &id, &condemned);
-            progress.advance(size);
-            Damaged { id, check }
-        })
-        .filter(|damaged| !damaged.check.errors.is_empty())
-        .collect();
+    let mut checks = Vec::new();
+    check_packs(repo, &opened.reader, &packs, &condemned, progress, &mut |id, check| {
+        if !check.errors.is_empty() {
+            checks.push(Damaged { id, check });
+        }
+        Ok(())
+    })?;
     let mut damaged = Vec::new();
     for mut pack in checks {
         // What the storage cannot read today may be whole tomorrow, and what is newer than this program is no damage.

@@ -1,11 +1,9 @@
 //! A snapshot's tree, entry by entry: each folder before what is in it, names in byte order.
 
-use std::vec;
-
 use crate::container::RelativePath;
 use crate::error::{Error, Result};
 use crate::format::tree::{Directory, Entry, Node};
-use crate::repo::{Reader, read_directory};
+use crate::repo::{Entries, Reader, read_directory, read_entries};
 
 /// Reads a folder's listing, and holds it against what a listing is: names that can be names, sorted, each once.
 /// Whatever writes files by such a listing relies on that.
@@ -39,12 +37,49 @@ pub fn needed_by(error: Error, path: &RelativePath) -> Error {
 /// Where an entry is found in a tree, and what it is.
 pub type Visited = (RelativePath, Entry);
 
-/// Walks over a tree. Memory grows with the depth of the tree and the length of its listings, not with the tree.
+/// A folder's entries as they come: names that can be names, sorted, each once.
+pub struct OpenFolder<'r> {
+    path: RelativePath,
+    entries: Entries<'r>,
+    last: Option<Vec<u8>>,
+}
+
+impl<'r> OpenFolder<'r> {
+    /// Opens the folder that is found at `path`.
+    pub fn new(reader: &'r Reader, path: RelativePath, folder: &Entry) -> Result<Self> {
+        let Node::Directory { listing, .. } = &folder.node else {
+            return Err(Error::damaged(format!("the listing of {path}"), "it is no folder"));
+        };
+        let entries = read_entries(reader, listing).map_err(|error| needed_by(error, &path))?;
+        Ok(Self { path, entries, last: None })
+    }
+
+    fn checked(&mut self, entry: Result<Entry>) -> Result<Entry> {
+        let entry = entry.map_err(|error| needed_by(error, &self.path))?;
+        if self.last.as_ref().is_some_and(|last| *last >= entry.name) {
+            return Err(Error::damaged(format!("the listing of {}", self.path), "its names are not in order"));
+        }
+        let last = self.last.get_or_insert_default();
+        last.clone_from(&entry.name);
+        Ok(entry)
+    }
+}
+
+impl Iterator for OpenFolder<'_> {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.entries.next()?;
+        Some(self.checked(entry))
+    }
+}
+
+/// Walks over a tree. Memory grows with the depth of the tree, not with the tree or its folders.
 pub struct Walk<'r> {
     reader: &'r Reader,
     /// The folder whose entries come next.
     opening: Option<Visited>,
-    open: Vec<(RelativePath, vec::IntoIter<Entry>)>,
+    open: Vec<OpenFolder<'r>>,
     failed: bool,
 }
 
@@ -56,15 +91,14 @@ impl<'r> Walk<'r> {
 
     fn step(&mut self) -> Result<Option<Visited>> {
         if let Some((path, folder)) = self.opening.take() {
-            let entries = listing(self.reader, &path, &folder)?.entries;
-            self.open.push((path, entries.into_iter()));
+            self.open.push(OpenFolder::new(self.reader, path, &folder)?);
         }
-        while let Some((path, entries)) = self.open.last_mut() {
-            let Some(entry) = entries.next() else {
+        while let Some(folder) = self.open.last_mut() {
+            let Some(entry) = folder.next().transpose()? else {
                 self.open.pop();
                 continue;
             };
-            let path = child(path, &entry.name)?;
+            let path = child(&folder.path, &entry.name)?;
             if matches!(entry.node, Node::Directory { .. }) {
                 self.opening = Some((path.clone(), entry.clone()));
             }

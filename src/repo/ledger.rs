@@ -1,13 +1,16 @@
 //! Reading and appending ledger records.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+
+use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::format::ledger::LedgerRecord;
 use crate::format::object::{self, ObjectTag};
 use crate::format::{decode, encode};
 use crate::id::SnapshotId;
-use crate::storage::{ObjectKind, ObjectName, PutOutcome};
+use crate::storage::{Listed, ObjectKind, ObjectName, PutOutcome};
 
 use super::{Repository, names};
 
@@ -56,21 +59,44 @@ impl Repository {
         tag.iter().fold(String::from("1"), |topic, byte| format!("{topic}{byte:02x}"))
     }
 
-    /// Reads the newest revision of every topic.
+    /// Reads the newest revision of every topic, as it is stored now.
     pub fn ledger(&self) -> Result<LedgerView> {
-        let mut newest: BTreeMap<String, (u32, ObjectName)> = BTreeMap::new();
+        self.ledger_read(|newest| {
+            let read = newest.into_par_iter().map(|listed| {
+                let record = self.ledger_record(&listed.name);
+                (listed.name, record)
+            });
+            read.collect()
+        })
+    }
+
+    /// Reads the newest revision of every topic, as it was stored: by its copy beside the index where there is one.
+    pub fn ledger_by_copies(&self) -> Result<LedgerView> {
+        self.ledger_read(|newest| {
+            self.open_by_copies(ObjectKind::Ledger, newest, |name, bytes| self.open_record(name, bytes))
+        })
+    }
+
+    fn ledger_read(
+        &self,
+        read: impl FnOnce(Vec<Listed>) -> Vec<(ObjectName, Result<LedgerRecord>)>,
+    ) -> Result<LedgerView> {
+        let mut newest: HashMap<String, (u32, Listed)> = HashMap::new();
         let mut view = LedgerView::default();
         for listed in self.storage.list(ObjectKind::Ledger)? {
             let Some((topic, number)) = split(&listed.name) else { continue };
-            let slot = newest.entry(topic).or_insert_with(|| (number, listed.name.clone()));
-            if number > slot.0 {
-                view.superseded.push(std::mem::replace(slot, (number, listed.name)).1);
-            } else if number < slot.0 {
-                view.superseded.push(listed.name);
+            match newest.entry(topic) {
+                Entry::Vacant(place) => _ = place.insert((number, listed)),
+                Entry::Occupied(mut place) if number > place.get().0 => {
+                    view.superseded.push(place.insert((number, listed)).1.name);
+                }
+                Entry::Occupied(place) if number < place.get().0 => view.superseded.push(listed.name),
+                Entry::Occupied(_) => {}
             }
         }
-        for (topic, (number, name)) in newest {
-            match self.ledger_record(&name) {
+        for (name, record) in read(newest.into_values().map(|(_, listed)| listed).collect()) {
+            let Some((topic, number)) = split(&name) else { continue };
+            match record {
                 Ok(record) => {
                     view.newest.insert(topic, Revision { number, record });
                 }
@@ -84,8 +110,11 @@ impl Repository {
 
     /// Reads one record.
     pub fn ledger_record(&self, name: &ObjectName) -> Result<LedgerRecord> {
-        let bytes = self.storage.get(name)?;
-        object::open(&self.keys, ObjectTag::Ledger, &name.path(), &bytes)
+        self.open_record(name, &self.storage.get(name)?)
+    }
+
+    fn open_record(&self, name: &ObjectName, bytes: &[u8]) -> Result<LedgerRecord> {
+        object::open(&self.keys, ObjectTag::Ledger, &name.path(), bytes)
             .and_then(|plain| decode(&plain))
             .map_err(|error| error.of(name))
     }

@@ -1,5 +1,7 @@
 //! Reading manifests, and the commit.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -7,7 +9,7 @@ use crate::format::manifest::Manifest;
 use crate::format::object::{self, ObjectTag};
 use crate::format::{decode, encode};
 use crate::limits;
-use crate::storage::{ObjectKind, ObjectName};
+use crate::storage::{Listed, ObjectKind, ObjectName};
 
 use super::{Repository, names};
 
@@ -32,40 +34,46 @@ pub struct ManifestsView {
 }
 
 impl Repository {
-    /// Reads all manifests.
+    /// Reads all manifests, each as it is stored now.
     pub fn manifests(&self) -> Result<ManifestsView> {
-        let listed = self.storage.list(ObjectKind::Snapshot)?;
-        let read: Vec<(ObjectName, Result<Manifest>)> = listed
-            .into_par_iter()
-            .map(|listed| {
-                let manifest = self.manifest(&listed.name);
-                (listed.name, manifest)
-            })
-            .collect();
-        let mut view = ManifestsView::default();
-        for (name, manifest) in read {
-            match manifest {
-                Ok(manifest) => view.manifests.push(StoredManifest { name, manifest }),
-                // Another process has just deleted it.
-                Err(Error::NotFound(_)) => {}
-                Err(error @ (Error::Damaged { .. } | Error::Unsupported { .. })) => view.damaged.push((name, error)),
-                Err(error) => return Err(error),
+        self.manifests_besides(Vec::new())
+    }
+
+    /// All manifests that are there now. Those that are `known` were read before and are not read again: they cannot have
+    /// become others.
+    pub fn manifests_besides(&self, known: Vec<StoredManifest>) -> Result<ManifestsView> {
+        let mut known: HashMap<ObjectName, Manifest> =
+            known.into_iter().map(|stored| (stored.name, stored.manifest)).collect();
+        let (mut read, mut new) = (Vec::new(), Vec::new());
+        for Listed { name, .. } in self.storage.list(ObjectKind::Snapshot)? {
+            match known.remove(&name) {
+                Some(manifest) => read.push((name, Ok(manifest))),
+                None => new.push(name),
             }
         }
-        view.manifests.sort_by(|a, b| {
-            let key = |stored: &StoredManifest| (stored.manifest.created_at_ns, stored.manifest.id);
-            key(a).cmp(&key(b))
-        });
-        Ok(view)
+        read.par_extend(new.into_par_iter().map(|name| {
+            let manifest = self.manifest(&name);
+            (name, manifest)
+        }));
+        view(read)
+    }
+
+    /// All manifests that are there now, as they were stored: by their copies beside the index where there are such. That
+    /// one was damaged since is not seen by this.
+    pub fn manifests_by_copies(&self) -> Result<ManifestsView> {
+        let listed = self.storage.list(ObjectKind::Snapshot)?;
+        view(self.open_by_copies(ObjectKind::Snapshot, listed, |name, bytes| self.open_manifest(name, bytes)))
     }
 
     /// Reads one manifest and checks that its name is the hash of its bytes.
     pub fn manifest(&self, name: &ObjectName) -> Result<Manifest> {
-        let bytes = self.storage.get(name)?;
-        if bytes.len() > limits::SMALL_OBJECT_MAX || names::manifest(&bytes) != *name {
+        self.open_manifest(name, &self.storage.get(name)?)
+    }
+    fn open_manifest(&self, name: &ObjectName, bytes: &[u8]) -> Result<Manifest> {
+        if bytes.len() > limits::SMALL_OBJECT_MAX || names::manifest(bytes) != *name {
             return Err(Error::damaged(name, "its name is not the hash of its bytes"));
         }
-        let manifest: Manifest = object::open(&self.keys, ObjectTag::Manifest, "", &bytes)
+        let manifest: Manifest = object::open(&self.keys, ObjectTag::Manifest, "", bytes)
             .and_then(|plain| decode(&plain))
             .map_err(|error| error.of(name))?;
         if manifest.version != MANIFEST_VERSION {
@@ -92,4 +100,22 @@ impl Repository {
         object::seal(self.keys(), ObjectTag::Manifest, "", self.salt(), &encode(manifest))
             .map_err(|error| error.of("the manifest"))
     }
+}
+
+fn view(read: Vec<(ObjectName, Result<Manifest>)>) -> Result<ManifestsView> {
+    let mut view = ManifestsView::default();
+    for (name, manifest) in read {
+        match manifest {
+            Ok(manifest) => view.manifests.push(StoredManifest { name, manifest }),
+            // Another process has just deleted it.
+            Err(Error::NotFound(_)) => {}
+            Err(error @ (Error::Damaged { .. } | Error::Unsupported { .. })) => view.damaged.push((name, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    view.manifests.sort_by(|a, b| {
+        let key = |stored: &StoredManifest| (stored.manifest.created_at_ns, stored.manifest.id);
+        key(a).cmp(&key(b))
+    });
+    Ok(view)
 }

@@ -4,11 +4,13 @@
 //! at any point leaves a valid repository and perhaps garbage, which the next gc removes.
 
 mod condemned;
+mod copies;
 mod fetch;
 mod index;
 mod keyring;
 mod lease;
 mod ledger;
+mod listing;
 mod manifests;
 mod names;
 mod reader;
@@ -34,10 +36,11 @@ use crate::storage::{ObjectKind, ObjectName, PutOutcome, Storage};
 
 pub use condemned::Condemned;
 pub use fetch::{Fetched, fetch_chunks, fetch_node, fetch_nodes};
-pub use index::{Found, Index, PackInfo, Slot};
+pub use index::{Bulk, Found, Index, PackInfo, Slot};
 pub use keyring::{KeySlotView, KeyringView};
 pub use lease::{FoundWriter, Lease, Work, WriterRecord};
 pub use ledger::{LedgerView, PURGED_TOPIC, Revision, ledger_topic, snapshot_topic};
+pub use listing::{Entries, is_long, read_entries};
 pub use manifests::{ManifestsView, StoredManifest};
 pub use names::{
     configs as config_names, damaged_pack as damaged_pack_name, key_slots as key_slot_names, pack as pack_name,
@@ -54,6 +57,8 @@ pub use writer::{Base, ChunkWriter, Lane, Stored, Worker};
 const PAGE_TARGET: u32 = 16 * 1024;
 /// Footers that are in memory while the index takes packs in.
 const FOOTERS_AT_ONCE: usize = 16;
+/// So many new packs are sorted and taken in at once: about a million chunks.
+const BULK_PACKS: usize = 256;
 
 /// A repository, unlocked.
 pub struct Repository {
@@ -303,6 +308,7 @@ impl Repository {
         let mut new: Vec<(PackId, u64)> = stored.filter(|(id, _)| index.pack_named(id).is_none()).collect();
         new.sort_unstable();
         let mut taken_in = TakenIn::default();
+        let mut bulk = if new.len() >= BULK_PACKS { index.bulk(new.len())? } else { None };
         for some in new.chunks(FOOTERS_AT_ONCE) {
             let loaded: Vec<(PackId, u64, Result<PackContents>)> = some
                 .par_iter()
@@ -311,7 +317,10 @@ impl Repository {
             for (id, size, contents) in loaded {
                 match contents {
                     Ok(contents) => {
-                        index.insert(id, contents.kind(), size, &contents.footer)?;
+                        match &mut bulk {
+                            Some(bulk) => bulk.add(id, contents.kind(), size, &contents.footer)?,
+                            None => _ = index.insert(id, contents.kind(), size, &contents.footer)?,
+                        }
                         taken_in.packs += 1;
                     }
                     Err(error @ (Error::Damaged { .. } | Error::Unsupported { .. })) => {
@@ -321,6 +330,7 @@ impl Repository {
                 }
             }
         }
+        bulk.map_or(Ok(()), Bulk::finish)?;
         Ok(taken_in)
     }
 

@@ -272,11 +272,27 @@ impl Reader {
 
     /// What a delta of pack number `pack` makes out of `base`.
     pub fn apply_delta(&self, pack: u32, base: &[u8], delta: &[u8], plain_len: u32) -> Result<Vec<u8>> {
-        let mut plain = Vec::with_capacity((plain_len as usize).min(limits::BLOCK_MAX));
-        DELTA
-            .with_borrow_mut(|decoder| decoder.decode_into(base, delta, plain_len as usize, &mut plain))
-            .map_err(|error| self.damaged(pack, error))?;
+        let mut plain = Vec::new();
+        self.apply_delta_into(pack, base, delta, plain_len, &mut plain)?;
         Ok(plain)
+    }
+
+    /// As [`Reader::apply_delta`], appended to `plain`.
+    pub fn apply_delta_into(
+        &self,
+        pack: u32,
+        base: &[u8],
+        delta: &[u8],
+        plain_len: u32,
+        plain: &mut Vec<u8>,
+    ) -> Result<()> {
+        let len = plain_len as usize;
+        if len > limits::BLOCK_MAX {
+            return Err(self.damaged(pack, format!("a delta declares {len} bytes")));
+        }
+        DELTA
+            .with_borrow_mut(|decoder| decoder.decode_into(base, delta, len, plain))
+            .map_err(|error| self.damaged(pack, error))
     }
 
     /// The id that a chunk of these bytes has.

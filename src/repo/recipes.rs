@@ -190,13 +190,24 @@ impl<'r> ContentReader<'r> {
         let mut at = 0;
         while at < recipe.len() {
             let end = at.saturating_add(window).min(recipe.len());
-            for extent in recipe.extents(at..end)? {
-                // An extent that reaches over a window's edge belongs to the window in which it begins.
-                if extent.offset >= at {
-                    self.piece(&extent.reference, &mut piece)?;
-                }
-            }
+            self.for_each_of(&recipe, at..end, &mut piece)?;
             at = end;
+        }
+        Ok(())
+    }
+
+    /// Hands over the pieces that begin in `range` of the content, whose recipe is at hand.
+    pub(super) fn for_each_of(
+        &self,
+        recipe: &Recipe<'_>,
+        range: std::ops::Range<u64>,
+        piece: &mut impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        for extent in recipe.extents(range.clone())? {
+            // An extent that reaches over a window's edge belongs to the window in which it begins.
+            if extent.offset >= range.start {
+                self.piece(&extent.reference, piece)?;
+            }
         }
         Ok(())
     }

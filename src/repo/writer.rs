@@ -6,14 +6,16 @@
 //! is visible until a manifest names it.
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use lru::LruCache;
 
 use crate::clock::Entropy;
-use crate::codec::{Compressor, DeltaDecoder, DeltaEncoder, Effort};
+use crate::codec::{Compressor, Decompressor, DeltaDecoder, DeltaEncoder, Effort, Habit};
 use crate::crypto::RepoKeys;
 use crate::error::{Error, Result};
 use crate::format::pack::{Block, ChunkEntry, Form, PackBuilder, PackKind};
@@ -30,9 +32,14 @@ const QUEUED_PACKS: usize = 1;
 /// One block in so many is decoded again and compared before it is stored (docs/DESIGN.md: what checking costs).
 const BLOCKS_PER_CHECK: u64 = 16;
 const CLAIM_SHARDS: usize = 64;
+/// Files whose way of being compressed a thread remembers.
+const HABITS_KEPT: NonZeroUsize = match NonZeroUsize::new(32) {
+    Some(count) => count,
+    None => NonZeroUsize::MIN,
+};
 
 /// Chunks that belong together in blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// File data, whole chunks: in the order of the files.
     Data,
@@ -119,6 +126,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[derive(Default)]
 struct LaneBuffer {
     payload: Vec<u8>,
     chunks: Vec<ChunkEntry>,
@@ -127,6 +135,9 @@ struct LaneBuffer {
 /// One thread's blocks in the making, and the contexts that it uses again and again.
 pub struct Worker {
     compressor: Compressor,
+    /// What was learnt about compressing each lane of the files that were written last.
+    habits: LruCache<(Lane, u64), Habit>,
+    file: u64,
     checker: DeltaDecoder,
     scratch: Vec<u8>,
     lanes: [LaneBuffer; 3],
@@ -134,13 +145,19 @@ pub struct Worker {
 
 impl Worker {
     fn new(effort: Effort) -> Result<Self> {
-        let lane = || LaneBuffer { payload: Vec::new(), chunks: Vec::new() };
         Ok(Self {
             compressor: Compressor::new(effort).map_err(|error| Error::Failed(error.to_string()))?,
+            habits: LruCache::new(HABITS_KEPT),
+            file: 0,
             checker: DeltaDecoder::default(),
             scratch: Vec::new(),
-            lanes: [lane(), lane(), lane()],
+            lanes: Default::default(),
         })
+    }
+
+    /// What is stored next is of a large file, which has any number of its own; 0 stands for all small ones.
+    pub fn begin_file(&mut self, number: u64) {
+        self.file = number;
     }
 
     fn lane(&mut self, lane: Lane) -> &mut LaneBuffer {
@@ -357,11 +374,11 @@ impl ChunkWriter {
         }
         let plain = std::mem::take(&mut buffer.payload);
         let chunks = std::mem::take(&mut buffer.chunks);
+        let habit = worker.habits.get_or_insert_mut((lane, worker.file), Habit::default);
         let failed = |error: crate::codec::CodecError| Error::Failed(format!("compressing failed: {error}"));
-        let (codec, stored) = worker.compressor.compress(&plain).map_err(failed)?;
+        let (codec, stored) = worker.compressor.compress(&plain, habit).map_err(failed)?;
         if self.shared.counters.blocks.fetch_add(1, Ordering::Relaxed).is_multiple_of(BLOCKS_PER_CHECK) {
-            let again =
-                crate::codec::Decompressor::default().decompress(codec, &stored, plain.len()).map_err(failed)?;
+            let again = Decompressor::default().decompress(codec, &stored, plain.len()).map_err(failed)?;
             if again != plain {
                 return Err(Error::Failed("a compressed block does not decode to what it was made of".into()));
             }

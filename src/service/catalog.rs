@@ -1,6 +1,6 @@
 //! What a repository holds, read once for a command: snapshots with their states, instances, writers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::format::ledger::{LedgerRecord, SnapshotState};
@@ -77,8 +77,8 @@ impl Catalog {
     pub fn read(repo: &Repository) -> Result<Self> {
         // Writers first: a snapshot that is committed in between is then shown once or twice, never not at all.
         let writers = repo.writers()?;
-        let manifests = repo.manifests()?;
-        let ledger = repo.ledger()?;
+        let manifests = repo.manifests_by_copies()?;
+        let ledger = repo.ledger_by_copies()?;
         let mut states = HashMap::new();
         let (mut instances, mut removed) = (BTreeMap::new(), HashMap::new());
         for revision in ledger.newest.into_values() {
@@ -91,7 +91,7 @@ impl Catalog {
                 LedgerRecord::Purged(_) => {}
             }
         }
-        let damaged_topics: Vec<String> =
+        let damaged_topics: HashSet<String> =
             ledger.damaged.iter().filter_map(|(name, _)| Some(name.leaf().split_once('.')?.0.to_string())).collect();
         let snapshots = manifests
             .manifests

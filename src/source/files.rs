@@ -4,9 +4,11 @@
 //! again.
 
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::iter::Peekable;
+use std::ops::Range;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -21,9 +23,9 @@ use crate::format::manifest::{Component, Origin};
 use crate::format::tree::{Class, Content, Directory, Entry, Metadata, Node, Stamp};
 use crate::limits;
 use crate::ops::capture::{
-    Capture, Captured, PageImages, ParentTree, RandomRead, SMALL_FILE, content_of, entry_of, store_directory,
+    Capture, Captured, ListingBuilder, PageImages, ParentTree, RandomRead, SMALL_FILE, content_of, entry_of,
 };
-use crate::repo::read_directory;
+use crate::repo::{Entries, read_directory, read_entries};
 
 use super::logs::{LOG_FOLDER, is_data_folder, logs_in};
 use super::open_file::{OpenFile, open};
@@ -33,6 +35,10 @@ const TRIES: usize = 3;
 /// A file that was changed within this time before it was read may be changed again without its times showing it, so
 /// it is read again by the next snapshot. Two ticks of the coarsest clock that kernels stamp files with.
 const STAMP_MARGIN_NS: i64 = 20_000_000;
+
+/// Names of a folder that are read side by side before their entries go into its listing: what bounds memory in a folder
+/// of a million.
+const NAMES_AT_ONCE: usize = 16_384;
 
 /// What may be chosen about a folder's capture.
 #[derive(Debug, Clone, Default)]
@@ -80,8 +86,51 @@ pub fn capture(capture: &Capture<'_>, name: &str, folder: &Path, options: &Files
     Ok(Component { name: name.to_string(), origin: Origin::Files, root, unreadable: capture.unreadable() })
 }
 
+/// A folder's names, sorted: one text, because a million strings take far more than what is in them.
+struct Names {
+    text: Vec<u8>,
+    places: Vec<Range<usize>>,
+}
+
+impl Names {
+    fn read(folder: &Path) -> io::Result<Self> {
+        let mut names = Self { text: Vec::new(), places: Vec::new() };
+        for entry in fs::read_dir(folder)? {
+            let start = names.text.len();
+            names.text.extend(entry?.file_name().as_bytes());
+            names.places.push(start..names.text.len());
+        }
+        let text = &names.text;
+        names.places.sort_unstable_by(|a, b| text.get(a.clone()).cmp(&text.get(b.clone())));
+        Ok(names)
+    }
+
+    fn name(&self, place: &Range<usize>) -> &OsStr {
+        OsStr::from_bytes(self.text.get(place.clone()).unwrap_or_default())
+    }
+}
+
+/// The entries whose names are not behind `last`, which follow those that were taken before.
+fn entries_up_to(known: &mut Peekable<Entries<'_>>, last: &[u8]) -> Result<Directory> {
+    let mut directory = Directory::default();
+    while let Some(entry) =
+        known.next_if(|entry| entry.as_ref().is_ok_and(|entry| *entry.name <= *last) || entry.is_err())
+    {
+        directory.entries.push(entry?);
+    }
+    Ok(directory)
+}
+
 fn inode(metadata: &fs::Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
+}
+
+/// A folder that is being read.
+struct FolderAt<'a> {
+    path: &'a Path,
+    /// Below the source.
+    relative: &'a Path,
+    depth: usize,
 }
 
 struct Walk<'a> {
@@ -103,34 +152,50 @@ impl Walk<'_> {
         if depth > limits::PATH_DEPTH_MAX {
             return Err(Error::Refused(format!("folders are nested too deeply at {}", path.display())));
         }
-        let known = match parent {
-            Some(listing) if self.capture.trust_parent => read_directory(self.capture.contents.reader(), listing)?,
-            _ => Directory::default(),
+        let mut known = match parent {
+            Some(listing) if self.capture.trust_parent => {
+                Some(read_entries(self.capture.contents.reader(), listing)?.peekable())
+            }
+            _ => None,
         };
-        let mut names = Vec::new();
-        for entry in fs::read_dir(path).map_err(|error| Error::source(path, error))? {
-            names.push(entry.map_err(|error| Error::source(path, error))?.file_name());
+        let names = Names::read(path).map_err(|error| Error::source(path, error))?;
+        let mut listing = ListingBuilder::default();
+        let folder = FolderAt { path, relative, depth };
+        for some in names.places.chunks(NAMES_AT_ONCE) {
+            let known = match (&mut known, some.last().map(|place| names.name(place))) {
+                (Some(known), Some(last)) => entries_up_to(known, last.as_bytes())?,
+                _ => Directory::default(),
+            };
+            let some: Vec<&OsStr> = some.iter().map(|place| names.name(place)).collect();
+            let is_data_folder = self.capture.trust_parent && is_data_folder(&some);
+            let entries = match is_data_folder {
+                true => self.data_folder(&folder, some, &known)?,
+                false => self.entries(&folder, &some, &known)?,
+            };
+            entries.iter().try_for_each(|entry| listing.push(entry))?;
         }
-        names.sort_unstable_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
-        let entries = |names: Vec<OsString>| -> Result<Vec<Option<Entry>>> {
-            names
-                .into_par_iter()
-                .map(|name| self.entry(path, relative, name.clone(), entry_of(&known, name.as_bytes()), depth))
-                .collect()
-        };
-        let mut directory = Directory::default();
-        if self.capture.trust_parent && is_data_folder(&names) {
-            // The logs come last: most of what is in them is stored by then, beside the pages that it is a copy of.
-            let (logs, others) = names.into_iter().partition(|name| name == LOG_FOLDER);
-            let images = self.find_images(&path.join(LOG_FOLDER), relative, &known)?;
-            directory.entries.extend(entries(others)?.into_iter().flatten());
-            self.store_images_left(&images, relative)?;
-            directory.entries.extend(entries(logs)?.into_iter().flatten());
-            directory.entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        } else {
-            directory.entries.extend(entries(names)?.into_iter().flatten());
-        }
-        store_directory(&self.capture.contents, &directory, parent)
+        listing.store(&self.capture.contents, parent)
+    }
+
+    /// What some names of a folder stand for, in the order of the names.
+    fn entries(&self, folder: &FolderAt<'_>, names: &[&OsStr], known: &Directory) -> Result<Vec<Entry>> {
+        let entries: Vec<Option<Entry>> = names
+            .par_iter()
+            .map(|name| self.entry(folder.path, folder.relative, name, entry_of(known, name.as_bytes()), folder.depth))
+            .collect::<Result<_>>()?;
+        Ok(entries.into_iter().flatten().collect())
+    }
+
+    /// The entries of a database's data folder. The logs come last: most of what is in them is stored by then, beside the
+    /// pages that it is a copy of.
+    fn data_folder(&self, folder: &FolderAt<'_>, names: Vec<&OsStr>, known: &Directory) -> Result<Vec<Entry>> {
+        let (logs, others): (Vec<&OsStr>, Vec<&OsStr>) = names.into_iter().partition(|name| *name == LOG_FOLDER);
+        let images = self.find_images(&folder.path.join(LOG_FOLDER), folder.relative, known)?;
+        let mut entries = self.entries(folder, &others, known)?;
+        self.store_images_left(&images, folder.relative)?;
+        entries.extend(self.entries(folder, &logs, known)?);
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
     }
 
     fn images(&self) -> MutexGuard<'_, Vec<(PathBuf, Arc<PageImages>)>> {
@@ -181,12 +246,12 @@ impl Walk<'_> {
         &self,
         folder: &Path,
         relative: &Path,
-        name: OsString,
+        name: &OsStr,
         known: Option<&Entry>,
         depth: usize,
     ) -> Result<Option<Entry>> {
-        let path = folder.join(&name);
-        match self.read_entry(&path, &relative.join(&name), &name, known, depth) {
+        let path = folder.join(name);
+        match self.read_entry(&path, &relative.join(name), name, known, depth) {
             Err(Error::Source { path: failed, error }) if failed == path => {
                 if error.kind() == io::ErrorKind::NotFound {
                     return Ok(None);
@@ -198,7 +263,7 @@ impl Walk<'_> {
                 self.capture.progress.notice(&format!("left out: cannot read {}: {error}", path.display()));
                 let metadata = Metadata { mode: 0, uid: 0, gid: 0, mtime_ns: 0, xattrs: Vec::new() };
                 let node = Node::Unreadable { reason: error.to_string() };
-                Ok(Some(Entry { name: name.into_vec(), metadata, node }))
+                Ok(Some(Entry { name: name.as_bytes().to_vec(), metadata, node }))
             }
             other => other,
         }
@@ -345,8 +410,7 @@ impl Walk<'_> {
                 }
             }
             Cutting::Stream => {
-                let mut input = io::Read::take(file, len);
-                let content = contents.stream(&mut input, &path.to_string_lossy(), cutting, base)?;
+                let content = contents.stream_file(&source, len, &path.to_string_lossy(), base)?;
                 if content.len() < len {
                     return Ok(None);
                 }

@@ -1,5 +1,6 @@
 //! The logs of a PostgreSQL data folder: which of them are looked through for images of pages.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ const VERSION_FILE: &str = "PG_VERSION";
 pub const LOG_FOLDER: &str = "pg_wal";
 
 /// Whether a folder with these names in it is a data folder.
-pub fn is_data_folder(names: &[std::ffi::OsString]) -> bool {
+pub fn is_data_folder(names: &[&OsStr]) -> bool {
     [VERSION_FILE, LOG_FOLDER].iter().all(|wanted| names.iter().any(|name| name == wanted))
 }
 

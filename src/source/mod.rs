@@ -3,7 +3,7 @@
 pub mod files;
 pub mod loaded;
 mod logs;
-mod open_file;
+pub mod open_file;
 pub mod sqlite;
 mod url;
 

@@ -40,9 +40,14 @@ impl RandomRead for OpenFile<'_> {
     fn next_data(&self, offset: u64, len: u64) -> u64 {
         match rustix::fs::seek(self.file, SeekFrom::Data(offset)) {
             Ok(data) => data,
-            // ENXIO: nothing but a hole from here on. Any other answer: the file system cannot tell.
-            Err(rustix::io::Errno::NXIO) => len,
+            // ENXIO: nothing but a hole from here on, or the file has become shorter: then reading tells.
+            Err(rustix::io::Errno::NXIO) if self.file.metadata().is_ok_and(|now| now.len() >= len) => len,
+            // Any other answer: the file system cannot tell.
             Err(_) => offset,
         }
+    }
+
+    fn next_hole(&self, offset: u64, len: u64) -> u64 {
+        rustix::fs::seek(self.file, SeekFrom::Hole(offset)).unwrap_or(len)
     }
 }

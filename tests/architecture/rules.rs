@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["repo"],
     &["ops"],
     &["source"],
-    &["service"],
+    &["service", "bench"],
     &["cli", "server"],
 ];
 
@@ -151,6 +151,7 @@ const CALLS: &[Call] = &[
             ("ops/", "the reader of captured folders and the sink of restored ones"),
             ("service/", "definitions beside the repository"),
             ("repo/", "the derived index, which lives in a local folder"),
+            ("bench/", "the data that it measures on, in the place that is handed in"),
             ("cli/", "output files, passphrase files"),
         ],
     },

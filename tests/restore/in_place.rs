@@ -156,6 +156,28 @@ fn a_byte_costs_a_page_and_a_plan_says_where() {
 
 /// Contents that are cut into chunks, runs and holes at many places, against each other.
 #[test]
+fn a_chunk_that_changes_behind_the_plan_comes_back_all_the_same() {
+    let place = Place::new();
+    let source = place.path("source");
+    fs::create_dir(&source).unwrap();
+    pages(&source.join("data.db"), 1, 1000);
+    let root = place.take(&source);
+    let expected = describe(&source);
+    let file = File::options().write(true).open(source.join("data.db")).unwrap();
+    for page in [100, 500, 501, 900] {
+        file.write_all_at(b"before", page * 4096 + 17).unwrap();
+    }
+    let reader = place.reader();
+    let planned = plan(&reader, &root, &source).unwrap();
+    // Elsewhere in a chunk that is to be written, and in the bytes that are.
+    file.write_all_at(b"behind", 500 * 4096 + 3000).unwrap();
+    file.write_all_at(b"behind", 900 * 4096 + 17).unwrap();
+    file.write_all_at(&noise(3, 12_000), 100 * 4096 + 500).unwrap();
+    planned.apply(&reader, &mark(), &Silent).unwrap();
+    assert_same(&expected, &describe(&source));
+}
+
+#[test]
 fn any_content_becomes_any_other() {
     let place = Place::new();
     let (source, target) = (place.path("source"), place.path("target"));

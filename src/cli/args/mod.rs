@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod bench;
 mod care;
 mod data;
 mod instance;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use bench::BenchArgs;
 pub use care::{CheckStorageArgs, GcArgs, StatsArgs, VerifyArgs};
 pub use data::{CloneArgs, ConsentArgs, ExportArgs, LoadArgs, Neo4jChoice, RestoreArgs, RestoreCommand};
 pub use instance::{InstanceCommand, InstanceOptions};
@@ -116,6 +118,7 @@ pub enum Command {
     Repair,
     Stats(StatsArgs),
     CheckStorage(CheckStorageArgs),
+    Bench(BenchArgs),
     /// Print a completion script for a shell
     #[command(after_help = "Example:
   snaphold completions bash > /etc/bash_completion.d/snaphold")]

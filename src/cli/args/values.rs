@@ -10,6 +10,22 @@ pub fn duration(text: &str) -> Result<i64, String> {
     parse_duration(text).map_err(|error| error.to_string())
 }
 
+/// A size such as `500MiB`, in bytes; at least one.
+pub fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no size; write it as 500MiB, 2GiB or in bytes");
+    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let shift = match text.get(digits.len()..).unwrap_or_default().trim_start().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        "t" | "tib" => 40,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(wrong)
+}
+
 /// A moment: itself, or so long from now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
@@ -68,6 +84,15 @@ impl FromStr for Fraction {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_has_a_unit_or_is_in_bytes() {
+        let sizes = [("1", 1), ("2KiB", 2048), ("500 MiB", 500 << 20), ("1gib", 1 << 30), ("3T", 3 << 40), ("7 B", 7)];
+        sizes.into_iter().for_each(|(text, bytes)| assert_eq!(size(text), Ok(bytes), "{text}"));
+        for text in ["", "0", "MiB", "1.5GiB", "-1", "1 XiB", "1MB", "99999999999TiB", "१MiB"] {
+            assert!(size(text).is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn a_hold_ends_at_a_time_or_after_one() {

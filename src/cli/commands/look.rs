@@ -4,50 +4,74 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use serde::Serialize;
-use snaphold::error::Result;
+use snaphold::error::{Error, Result};
+use snaphold::ops::Silent;
 use snaphold::ops::diff::{Aspect, Change, DiffSummary, What};
 use snaphold::ops::ls::Listed;
 use snaphold::service::Stats;
 
 use crate::cli::args::StatsArgs;
 use crate::cli::context::Context;
-use crate::cli::output::Report;
-use crate::cli::table::{Side, Table, count, fields, size, time};
+use crate::cli::output::{Report, cannot_write, print_pieces};
+use crate::cli::table::{Columns, Side, Table, count, fields, printable, size, time};
 
-#[derive(Serialize)]
-struct Listing {
-    entries: Vec<Listed>,
-}
-
+/// A snapshot may hold more files than should be in memory: they are gone through twice, to see that all can be read and
+/// how wide the columns are, and to print them.
 pub fn ls(context: &Context, snapshot: &str, path: Option<&Path>, recursive: bool) -> Result<Report> {
     let path = path.map(|path| path.as_os_str().as_bytes()).unwrap_or_default();
     let progress = context.progress();
-    let mut entries = Vec::new();
-    context.service()?.ls(snapshot, path, recursive, &progress, &mut |entry| {
-        entries.push(entry);
-        Ok(())
-    })?;
-    progress.done();
-    let mut table = Table::new([
+    let service = context.service()?;
+    // The latest one may be another one the second time.
+    let snapshot = service.snapshot(snapshot)?.id;
+    let mut columns = Columns::new([
         ("MODE", Side::Left),
         ("OWNER", Side::Right),
         ("SIZE", Side::Right),
         ("CHANGED (UTC)", Side::Left),
         ("PATH", Side::Left),
     ]);
-    for Listed { path, about, .. } in &entries {
-        let target = about.target.as_ref().map_or(String::new(), |target| format!(" -> {target}"));
-        let reason = about.reason.as_ref().map_or(String::new(), |reason| format!(" (not read: {reason})"));
-        table.row([
-            mode(about.kind, about.mode),
-            format!("{}:{}", about.uid, about.gid),
-            size(about.size),
-            time(about.mtime),
-            format!("{path}{target}{reason}"),
-        ]);
-    }
-    let text = table.text("the folder is empty");
-    Report::new(&Listing { entries }, text)
+    let mut is_empty = true;
+    let is_json = context.global.json;
+    service.ls(&snapshot, path, recursive, &progress, &mut |entry| {
+        is_empty = false;
+        if !is_json {
+            columns.measure(&cells(&entry));
+        }
+        Ok(())
+    })?;
+    progress.done();
+    print_pieces(|out| {
+        let mut put = |text: &str| out.write_all(text.as_bytes()).map_err(cannot_write);
+        put(&match (is_json, is_empty) {
+            (true, _) => "{\"entries\":[".to_string(),
+            (false, true) => "the folder is empty\n".to_string(),
+            (false, false) => columns.headings(),
+        })?;
+        let mut comma = "";
+        service.ls(&snapshot, path, recursive, &Silent, &mut |entry| {
+            if !is_json {
+                return put(&columns.line(&cells(&entry)));
+            }
+            let failed = |error| Error::Failed(format!("cannot print JSON: {error}"));
+            let json = serde_json::to_string(&entry).map_err(failed)?;
+            put(std::mem::replace(&mut comma, ","))?;
+            put(&json)
+        })?;
+        put(if is_json { "]}\n" } else { "" })
+    })
+}
+
+fn cells(Listed { path, about, .. }: &Listed) -> [String; 5] {
+    let target = about.target.as_ref().map_or(String::new(), |target| format!(" -> {target}"));
+    let reason = about.reason.as_ref().map_or(String::new(), |reason| format!(" (not read: {reason})"));
+    let cells = [
+        mode(about.kind, about.mode),
+        format!("{}:{}", about.uid, about.gid),
+        size(about.size),
+        time(about.mtime),
+        format!("{path}{target}{reason}"),
+    ];
+    cells.map(|cell| printable(&cell))
 }
 
 /// As `ls` of coreutils writes it.

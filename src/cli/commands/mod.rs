@@ -1,5 +1,6 @@
 //! One file a family of commands: each asks the library and puts what it says into a report.
 
+mod bench;
 mod care;
 mod data;
 mod help;
@@ -34,6 +35,7 @@ pub fn run(command: Command, context: &Context) -> Result<Report> {
         Command::Repair => care::repair(context),
         Command::Stats(arguments) => look::stats(context, &arguments),
         Command::CheckStorage(arguments) => care::check_storage(context, &arguments),
+        Command::Bench(arguments) => bench::run(context, arguments),
         Command::Completions { shell } => help::completions(shell),
         Command::Man { dir } => help::man(dir.as_deref()),
     }

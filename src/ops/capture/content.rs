@@ -20,7 +20,7 @@ use crate::repo::{Base, ChunkWriter, Lane, Reader, Recipe, RecipeBuilder, Worker
 use super::align::{Aligned, Aligner, Hashed};
 use super::cutter::Cutter;
 use super::images::{FileImages, Log, PageImages, store_images_left, store_images_of};
-use super::random_read::RandomRead;
+use super::random_read::{FilePart, HOLE_MIN, RandomRead, data_end};
 
 /// What a thread reads, hashes and stores in one go, bytes: one leaf of a page file's recipe at the usual chunk length.
 const SEGMENT: usize = 2 << 20;
@@ -50,6 +50,7 @@ pub struct ContentWriter<'a> {
     page_target: u32,
     trust_base: bool,
     bytes_read: AtomicU64,
+    large_files: AtomicU64,
 }
 
 impl<'a> ContentWriter<'a> {
@@ -62,7 +63,15 @@ impl<'a> ContentWriter<'a> {
         page_target: u32,
         trust_base: bool,
     ) -> Self {
-        Self { writer, reader, chunker, page_target, trust_base, bytes_read: AtomicU64::new(0) }
+        Self {
+            writer,
+            reader,
+            chunker,
+            page_target,
+            trust_base,
+            bytes_read: AtomicU64::new(0),
+            large_files: AtomicU64::new(0),
+        }
     }
 
     /// Plain bytes taken in so far.
@@ -72,6 +81,11 @@ impl<'a> ContentWriter<'a> {
 
     fn count(&self, bytes: usize) {
         self.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A number for a large file, by which threads remember what they learnt about it.
+    fn number_file(&self) -> u64 {
+        self.large_files.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// The chunk reader that bases come from.
@@ -105,6 +119,7 @@ impl<'a> ContentWriter<'a> {
         let cutter = self.cutter(cutting);
         let mut aligner = cutter.aligner(recipe.as_ref());
         self.writer.with_worker(|worker| {
+            worker.begin_file(0);
             let mut builder =
                 RecipeBuilder::new(self.writer, self.reader, cutter.nodes(), recipe.as_ref(), self.trust_base);
             let mut at = 0;
@@ -185,7 +200,7 @@ impl<'a> ContentWriter<'a> {
     ) -> Result<Captured> {
         let cutter = self.cutter(cutting);
         let recipe = base.and_then(|base| Recipe::new(self.reader, base));
-        let version = Version { file, len, cutter, recipe: recipe.as_ref(), images };
+        let version = Version { file, len, cutter, recipe: recipe.as_ref(), images, number: self.number_file() };
         let segment = cutter.segment(SEGMENT);
         let mut builder =
             RecipeBuilder::new(self.writer, self.reader, cutter.nodes(), recipe.as_ref(), self.trust_base);
@@ -210,10 +225,9 @@ impl<'a> ContentWriter<'a> {
 
     /// One segment of a file; `None` where the file ends before it does.
     fn segment(&self, version: &Version<'_>, start: u64, wanted: usize) -> Result<Option<Vec<Reference>>> {
-        let Version { file, len, cutter, recipe, images } = *version;
+        let Version { file, len, cutter, recipe, images, number } = *version;
         let end = start + wanted as u64;
         if file.next_data(start, len) >= end {
-            self.count(wanted);
             return Ok(Some(vec![Reference::Run { byte: 0, len: wanted as u64 }]));
         }
         let mut data = vec![0; wanted];
@@ -225,6 +239,7 @@ impl<'a> ContentWriter<'a> {
         let hashed: Vec<Hashed> = cuts.iter().map(|cut| self.hash(&data, cut, start)).collect();
         let aligned = cutter.aligner(recipe).align(&hashed)?;
         self.writer.with_worker(|worker| {
+            worker.begin_file(number);
             let references = self.store(worker, Lane::Data, &data, &cuts, &aligned)?;
             if let Some(images) = images {
                 store_images_of(self.writer, self.reader, worker, images, &hashed, recipe)?;
@@ -258,21 +273,62 @@ impl<'a> ContentWriter<'a> {
         let cutter = self.cutter(cutting.into());
         let mut aligner = cutter.aligner(recipe);
         let mut builder = RecipeBuilder::new(self.writer, self.reader, cutter.nodes(), recipe, self.trust_base);
-        let mut source = StreamSource { input, name, cutter, carry: Vec::new(), ended: false };
-        let mut batch = source.next(self)?;
-        let mut offset = 0u64;
-        while let Some(present) = batch {
-            let (next, stored) =
-                rayon::join(|| source.next(self), || self.stream_batch(&present, offset, &mut aligner, &mut builder));
-            stored?;
-            offset += present.cuts.last().map_or(0, |cut| cut.end) as u64;
-            batch = next?;
+        let source = StreamSource { input, name, cutter, carry: Vec::new(), ended: false };
+        self.stream_part(source, 0, &mut aligner, &mut builder)?;
+        self.writer.with_worker(|worker| builder.finish(worker))
+    }
+
+    /// As [`ContentWriter::stream`], for a file of the class stream: its holes are not read. The content is shorter than
+    /// `len` where the file has become so.
+    pub fn stream_file(&self, file: &dyn RandomRead, len: u64, name: &str, base: Option<&Content>) -> Result<Content> {
+        let recipe = base.and_then(|base| Recipe::new(self.reader, base));
+        let recipe = recipe.as_ref();
+        let cutter = self.cutter(Cutting::Stream);
+        let mut aligner = cutter.aligner(recipe);
+        let mut builder = RecipeBuilder::new(self.writer, self.reader, cutter.nodes(), recipe, self.trust_base);
+        let mut at = 0;
+        while at < len {
+            let data = file.next_data(at, len).min(len);
+            if data - at >= HOLE_MIN || data == len {
+                let hole = Reference::Run { byte: 0, len: data - at };
+                self.writer.with_worker(|worker| builder.push(worker, hole))?;
+                at = data;
+                continue;
+            }
+            let end = data_end(file, data, len);
+            let mut part = FilePart { file, at, end };
+            let source = StreamSource { input: &mut part, name, cutter, carry: Vec::new(), ended: false };
+            at = self.stream_part(source, at, &mut aligner, &mut builder)?;
+            if at < end {
+                break;
+            }
         }
         self.writer.with_worker(|worker| builder.finish(worker))
     }
 
+    /// Stores what comes out of `source`, which begins at `offset` of the content. Returns where it ended.
+    fn stream_part(
+        &self,
+        mut source: StreamSource<'_>,
+        mut offset: u64,
+        aligner: &mut Aligner<'_>,
+        builder: &mut RecipeBuilder<'_>,
+    ) -> Result<u64> {
+        let mut batch = source.next(self)?;
+        let number = self.number_file();
+        while let Some(present) = batch {
+            let (next, stored) =
+                rayon::join(|| source.next(self), || self.stream_batch(number, &present, offset, aligner, builder));
+            stored?;
+            offset += present.cuts.last().map_or(0, |cut| cut.end) as u64;
+            batch = next?;
+        }
+        Ok(offset)
+    }
+
     fn stream_batch(
         &self,
+        number: u64,
         batch: &StreamBatch,
         offset: u64,
         aligner: &mut Aligner<'_>,
@@ -286,7 +342,10 @@ impl<'a> ContentWriter<'a> {
             .par_chunks(CHUNKS_AT_ONCE)
             .zip(aligned.par_chunks(CHUNKS_AT_ONCE))
             .map(|(cuts, aligned)| {
-                self.writer.with_worker(|worker| self.store(worker, Lane::Data, &batch.data, cuts, aligned))
+                self.writer.with_worker(|worker| {
+                    worker.begin_file(number);
+                    self.store(worker, Lane::Data, &batch.data, cuts, aligned)
+                })
             })
             .collect::<Result<_>>()?;
         self.writer.with_worker(|worker| {
@@ -304,6 +363,7 @@ struct Version<'a> {
     /// The older version's.
     recipe: Option<&'a Recipe<'a>>,
     images: Option<&'a FileImages<'a>>,
+    number: u64,
 }
 
 struct StreamBatch {

@@ -12,4 +12,4 @@ pub use content::{Captured, ContentWriter, SMALL_FILE};
 pub use images::{FileImages, LOGS_MAX, Log, PageImages};
 pub use random_read::RandomRead;
 pub use session::{Capture, SnapshotRequest, commit_copy, take_snapshot};
-pub use tree::{ParentTree, TreeBuilder, content_of, entry_of, store_directory};
+pub use tree::{ListingBuilder, ParentTree, TreeBuilder, content_of, entry_of, store_directory};

@@ -119,7 +119,7 @@ fn capture_components(
 ) -> Result<(Vec<Component>, Arc<Reader>)> {
     let condemned = repo.condemned()?;
     // Manifests before packs: what the parent refers to is in packs that the index then knows.
-    let manifests = repo.manifests()?;
+    let manifests = repo.manifests_by_copies()?;
     let opened = repo.open_index()?;
     for notice in &opened.notices {
         progress.notice(notice);

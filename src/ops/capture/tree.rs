@@ -9,9 +9,10 @@ use lru::LruCache;
 
 use crate::container::RelativePath;
 use crate::error::{Error, Result};
+use crate::format::encode;
 use crate::format::tree::{Content, Directory, Entry, Metadata, Node, Summary};
 use crate::limits;
-use crate::repo::{Reader, directory_bytes, read_directory};
+use crate::repo::{Reader, read_directory};
 
 use super::ContentWriter;
 
@@ -20,6 +21,9 @@ const FOLDERS_KEPT: NonZeroUsize = match NonZeroUsize::new(256) {
     Some(count) => count,
     None => NonZeroUsize::MIN,
 };
+
+/// The longest encoding of a count, bytes.
+const COUNT_MAX: usize = 9;
 
 /// The parent's tree, to find by its path what stood in a new entry's place.
 pub struct ParentTree<'r> {
@@ -86,16 +90,54 @@ pub fn add_to_summary(summary: &mut Summary, node: &Node) {
 
 /// Stores a folder's listing and gives the folder's node.
 pub fn store_directory(contents: &ContentWriter<'_>, directory: &Directory, parent: Option<&Content>) -> Result<Node> {
-    let mut summary = Summary::default();
-    for entry in &directory.entries {
-        add_to_summary(&mut summary, &entry.node);
+    let mut listing = ListingBuilder::default();
+    directory.entries.iter().try_for_each(|entry| listing.push(entry))?;
+    listing.store(contents, parent)
+}
+
+/// A folder's listing in the making: the entries themselves need not be kept.
+pub struct ListingBuilder {
+    summary: Summary,
+    count: u64,
+    /// Room for the count, which is known last, then the entries: they may be too long to be moved.
+    bytes: Vec<u8>,
+}
+
+impl Default for ListingBuilder {
+    fn default() -> Self {
+        Self { summary: Summary::default(), count: 0, bytes: vec![0; COUNT_MAX] }
     }
-    let bytes = directory_bytes(directory);
-    // Even an empty folder's listing has a byte: none at all means that it could not be encoded.
-    if bytes.is_empty() || bytes.len() > limits::DIRECTORY_MAX {
-        return Err(Error::Failed(format!("a folder of {} entries is over the limit", directory.entries.len())));
+}
+
+impl ListingBuilder {
+    /// Appends an entry. Names come sorted.
+    pub fn push(&mut self, entry: &Entry) -> Result<()> {
+        add_to_summary(&mut self.summary, &entry.node);
+        let bytes = encode(entry);
+        // An entry has a byte at least: none at all means that it could not be encoded.
+        if bytes.is_empty() || self.bytes.len() + bytes.len() > limits::DIRECTORY_MAX {
+            return Err(Error::Failed(format!("a folder of more than {} entries is over the limit", self.count)));
+        }
+        self.count += 1;
+        self.bytes.extend(bytes);
+        Ok(())
     }
-    Ok(Node::Directory { listing: contents.listing(&bytes, parent)?, summary })
+
+    /// The listing's bytes: what a [`Directory`] of the same entries is encoded as.
+    pub fn bytes(&mut self) -> &[u8] {
+        let count = encode(&self.count);
+        let from = COUNT_MAX.saturating_sub(count.len());
+        if let Some(room) = self.bytes.get_mut(from..COUNT_MAX) {
+            room.copy_from_slice(&count);
+        }
+        self.bytes.get(from..).unwrap_or_default()
+    }
+
+    /// Stores it and gives the folder's node.
+    pub fn store(mut self, contents: &ContentWriter<'_>, parent: Option<&Content>) -> Result<Node> {
+        let summary = self.summary;
+        Ok(Node::Directory { listing: contents.listing(self.bytes(), parent)?, summary })
+    }
 }
 
 struct Folder {

@@ -10,7 +10,7 @@ use crate::format::tree::{Entry, Node};
 use crate::repo::Reader;
 
 use super::ls::{About, shown_path};
-use super::walk::{Walk, child, listing};
+use super::walk::{OpenFolder, Walk, child};
 use content::{Differing, differing, same_bytes};
 
 /// What became of a path.
@@ -141,17 +141,25 @@ impl Comparison<'_> {
     }
 
     fn folders(&mut self, path: &RelativePath, a: &Entry, b: &Entry) -> Result<()> {
-        let mut old = listing(self.reader, path, a)?.entries.into_iter().peekable();
-        let mut new = listing(self.reader, path, b)?.entries.into_iter().peekable();
+        let mut old_entries = OpenFolder::new(self.reader, path.clone(), a)?;
+        let mut new_entries = OpenFolder::new(self.reader, path.clone(), b)?;
+        let (mut old, mut new) = (old_entries.next().transpose()?, new_entries.next().transpose()?);
         loop {
-            let (first, second) = (old.peek().map(|entry| &entry.name), new.peek().map(|entry| &entry.name));
+            let (first, second) = (old.as_ref().map(|entry| &entry.name), new.as_ref().map(|entry| &entry.name));
             let (take_old, take_new) = match (first, second) {
                 (None, None) => return Ok(()),
                 (first, None) => (first.is_some(), false),
                 (None, second) => (false, second.is_some()),
                 (Some(first), Some(second)) => (first <= second, second <= first),
             };
-            match (old.next_if(|_| take_old), new.next_if(|_| take_new)) {
+            let mut pair = (None, None);
+            if take_old {
+                pair.0 = std::mem::replace(&mut old, old_entries.next().transpose()?);
+            }
+            if take_new {
+                pair.1 = std::mem::replace(&mut new, new_entries.next().transpose()?);
+            }
+            match pair {
                 (Some(old), Some(new)) => self.pair(&child(path, &old.name)?, &old, &new)?,
                 (Some(old), None) => self.whole(&child(path, &old.name)?, &old, What::Removed)?,
                 (None, Some(new)) => self.whole(&child(path, &new.name)?, &new, What::Added)?,

@@ -80,7 +80,7 @@ impl Run<'_> {
         }
 
         // Writers were listed before; whoever has gone since has committed before the manifests are listed now.
-        let manifests = self.manifests(&purged.manifests)?;
+        let manifests = self.manifests(purged.known, &purged.manifests)?;
         let mut walk = self.walk(&manifests)?;
         if packs_are_whole {
             settle_doubt(&self.reader)?;
@@ -159,6 +159,7 @@ impl Run<'_> {
             balance.freed += purge::delete_superseded(self.repo, &ledger)?;
             purged.topics.extend(purge::claimed(&ledger));
         }
+        purged.known = view.manifests;
         Ok(purged)
     }
 
@@ -187,8 +188,9 @@ impl Run<'_> {
     }
 
     /// The manifests that are there, but for those `without`, and their packs in the index. All must be readable.
-    fn manifests(&self, without: &BTreeSet<ObjectName>) -> Result<Vec<StoredManifest>> {
-        let mut view = self.repo.manifests()?;
+    /// Those that are `known` were read by this run before.
+    fn manifests(&self, known: Vec<StoredManifest>, without: &BTreeSet<ObjectName>) -> Result<Vec<StoredManifest>> {
+        let mut view = self.repo.manifests_besides(known)?;
         if let Some((_, error)) = view.damaged.into_iter().next() {
             return Err(not_whole(error));
         }
@@ -244,8 +246,8 @@ impl Run<'_> {
     /// Moves what snapshots need that came after `known` were listed. Nobody writes who does not know that `packs` are
     /// condemned.
     fn rescue(&self, packs: &[PackInfo], known: &[StoredManifest], going: &HashSet<u32>) -> Result<u64> {
-        let known: BTreeSet<ObjectName> = known.iter().map(|stored| stored.name.clone()).collect();
-        let new = self.manifests(&known)?;
+        let names: BTreeSet<ObjectName> = known.iter().map(|stored| stored.name.clone()).collect();
+        let new = self.manifests(known.to_vec(), &names)?;
         if new.is_empty() {
             return Ok(0);
         }
@@ -269,6 +271,8 @@ impl Run<'_> {
 #[derive(Default)]
 struct Purged {
     manifests: BTreeSet<ObjectName>,
+    /// The manifests that were there before.
+    known: Vec<StoredManifest>,
     /// What the ledger says about snapshots that are gone.
     topics: BTreeSet<String>,
     /// Numbers of the packs that the manifests used, where somebody else writes.

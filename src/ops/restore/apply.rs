@@ -11,6 +11,7 @@ use crate::ops::Progress;
 use crate::repo::Reader;
 
 use super::attributes::Attributes;
+use super::batch::Work;
 use super::execute::{Executor, Mode};
 use super::folders::{Folders, TOP};
 use super::journal::{Journal, Mark};
@@ -36,7 +37,7 @@ impl RestorePlan {
     /// then [`super::incomplete_restore`] tells of it, and restoring again completes what was begun.
     pub fn apply(self, reader: &Reader, mark: &Mark, progress: &dyn Progress) -> Result<RestoreReport> {
         let Self { mut report, inner } = self;
-        let Inner { target, folders, removals, tree, works, file_systems } = inner;
+        let Inner { target, folders, removals, tree, mut works, file_systems } = inner;
         let attributes = Attributes::new(progress);
         let journal = Journal::begin(&target, mark)?;
         progress.stage("restore", Some(bytes_of(&works)));
@@ -56,7 +57,12 @@ impl RestorePlan {
             progress,
             mode: Mode::Write { exact: true },
             tally: Tally::default(),
+            patches: None,
         };
+        works.par_iter_mut().try_for_each(|work| match work {
+            Work::File(file) if !file.patches.is_empty() => executor.patch(file),
+            _ => Ok(()),
+        })?;
         let root = tree.first().map(|folder| folder.number);
         let mut works = works.into_iter();
         executor.run(&mut || Ok(works.next()))?;

@@ -12,11 +12,13 @@ use crate::repo::{Extent, Reader, Recipe};
 
 use super::fetch::Piece;
 use super::folders::Named;
+use super::patch::Patch;
 
-/// A batch is full when it reaches one of these.
-const FILES_MAX: usize = 8 * 1024;
-const PIECES_MAX: usize = 32 * 1024;
-const BYTES_MAX: u64 = 256 << 20;
+/// A batch is full when it has so many files or pieces. The first is small, so that there is work at once; then each is
+/// four times as large as the one before: a block is decoded once for each batch that needs it.
+const FILES_FIRST: usize = 2 * 1024;
+const FILES_MAX: usize = 64 * 1024;
+const PIECES_PER_FILE: usize = 4;
 /// What of a file's recipe is taken into a batch at once, bytes.
 const WINDOW: u64 = 8 << 20;
 
@@ -43,13 +45,17 @@ pub(super) struct FileWork {
     pub(super) how: How,
     /// Which parts of the content are needed, in order. They begin and end where chunks do; a run may be cut anywhere.
     pub(super) ranges: Vec<Range<u64>>,
+    /// Its number among all work, for what is kept of it.
+    pub(super) number: u32,
+    /// What of the content is kept already, and needs no reading; in order.
+    pub(super) patches: Vec<Patch>,
 }
 
 impl FileWork {
     /// A file that is not there yet, and needs all of its content.
     pub(super) fn new(folder: u32, name: Box<[u8]>, metadata: Metadata, content: Content) -> Self {
         let ranges = if content.is_empty() { Vec::new() } else { std::iter::once(0..content.len()).collect() };
-        Self { folder, name, metadata, content, how: How::New, ranges }
+        Self { folder, name, metadata, content, how: How::New, ranges, number: 0, patches: Vec::new() }
     }
 }
 
@@ -76,6 +82,7 @@ pub(super) struct Task {
     pub(super) folder: u32,
     pub(super) name: Box<[u8]>,
     pub(super) metadata: Metadata,
+    pub(super) number: u32,
     /// Length of the whole content.
     pub(super) len: u64,
     pub(super) how: How,
@@ -98,14 +105,13 @@ pub(super) struct Batch {
     pub(super) others: Vec<Work>,
     /// Hard links, made last.
     pub(super) links: Vec<Work>,
-    bytes: u64,
+    files_max: usize,
 }
 
 impl Batch {
     fn is_full(&self) -> bool {
-        self.pieces.len() >= PIECES_MAX
-            || self.bytes >= BYTES_MAX
-            || self.tasks.len() + self.others.len() + self.links.len() >= FILES_MAX
+        self.pieces.len() >= self.files_max * PIECES_PER_FILE
+            || self.tasks.len() + self.others.len() + self.links.len() >= self.files_max
     }
 
     fn is_empty(&self) -> bool {
@@ -126,16 +132,18 @@ struct UnderWay<'r> {
 pub(super) struct Batcher<'r> {
     reader: &'r Reader,
     under_way: Option<UnderWay<'r>>,
+    files_max: usize,
 }
 
 impl<'r> Batcher<'r> {
     pub(super) fn new(reader: &'r Reader) -> Self {
-        Self { reader, under_way: None }
+        Self { reader, under_way: None, files_max: FILES_FIRST }
     }
 
     /// The next batch of what `source` gives; `None` when there is no more.
     pub(super) fn next(&mut self, source: &mut dyn FnMut() -> Result<Option<Work>>) -> Result<Option<Batch>> {
-        let mut batch = Batch::default();
+        let mut batch = Batch { files_max: self.files_max, ..Batch::default() };
+        self.files_max = (self.files_max * 4).min(FILES_MAX);
         while !batch.is_full() {
             if let Some(under_way) = self.under_way.take() {
                 self.take_file(under_way, &mut batch)?;
@@ -183,6 +191,7 @@ impl<'r> Batcher<'r> {
             folder: work.folder,
             name: work.name.clone(),
             metadata: work.metadata.clone(),
+            number: work.number,
             len: work.content.len(),
             how: work.how,
             begins: !file.begun,
@@ -242,7 +251,6 @@ fn take_extent(extent: Extent, window: &Range<u64>, file: u32, runs: &mut Vec<Ru
     match extent.reference {
         Reference::Chunk { id, len } if extent.offset >= window.start => {
             batch.pieces.push(Piece { file, len: len as u32, offset: extent.offset, id });
-            batch.bytes += len;
         }
         Reference::Chunk { .. } => {}
         Reference::Run { byte, len } => {

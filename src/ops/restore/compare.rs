@@ -16,7 +16,7 @@ use crate::repo::{Extent, Reader, Recipe};
 
 use super::attributes::Attributes;
 use super::batch::extents_from;
-use super::execute::{GRAIN, differing, read_zero_padded};
+use super::bytes::{GRAIN, differing, read_zero_padded};
 use super::folders::Folders;
 use super::sink::Spot;
 

@@ -2,8 +2,6 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,18 +9,19 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::format::tree::Metadata;
+use crate::id::ChunkId;
 use crate::ops::Progress;
 use crate::repo::Reader;
 
 use super::attributes::Attributes;
 use super::batch::{Batch, Batcher, How, Run, Task, Work};
+use super::bytes::{differing, each_with_old, read_zero_padded, write_parts_at, write_repeated};
 use super::fetch::{Consumer, LocatedPieces};
 use super::folders::Folders;
+use super::patch::{Patch, Patches};
 use super::report::Tally;
 use super::sink::{Spot, punch_hole};
 
-/// Inside a chunk that differs, so many bytes are compared and written together.
-pub(super) const GRAIN: usize = 4096;
 /// How much of a run is written at once, bytes.
 const FILL: usize = 256 * 1024;
 
@@ -47,6 +46,8 @@ pub(super) struct Executor<'a> {
     pub(super) progress: &'a dyn Progress,
     pub(super) mode: Mode,
     pub(super) tally: Tally,
+    /// Where small differences that are found are kept.
+    pub(super) patches: Option<&'a Patches>,
 }
 
 impl Executor<'_> {
@@ -120,7 +121,7 @@ impl Executor<'_> {
             open.set_len()?;
         }
         if let Some(bytes) = &task.inline {
-            self.bytes(&open, 0, bytes)?;
+            self.bytes(&open, 0, &[bytes], &[])?;
         }
         for run in &task.runs {
             self.run_of_one_byte(&open, run)?;
@@ -156,26 +157,51 @@ impl Executor<'_> {
         write_repeated(file, run.offset, run.len, &bytes).map_err(|error| open.spot.error(error))
     }
 
-    /// Gives the file these bytes at this offset, or counts what that would write.
-    fn bytes(&self, open: &OpenFile<'_>, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.progress.advance(bytes.len() as u64);
+    /// Gives the file these bytes, which follow each other from this offset on, or counts what that would write.
+    /// `ids` are those of the parts where they are chunks.
+    fn bytes(&self, open: &OpenFile<'_>, offset: u64, parts: &[&[u8]], ids: &[ChunkId]) -> Result<()> {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        self.progress.advance(len as u64);
         let How::Over { old_len } = open.task.how else {
-            self.tally.written(bytes.len() as u64);
-            return open.write(self.mode, offset, bytes);
+            self.tally.written(len as u64);
+            return open.write(self.mode, offset, parts);
         };
         let Some(file) = &open.file else { return Ok(()) };
         OLD.with_borrow_mut(|old| {
-            read_zero_padded(file, offset, bytes.len(), old).map_err(|error| open.spot.error(error))?;
-            let mut beyond = (offset + bytes.len() as u64).saturating_sub(old_len.max(offset));
-            for range in differing(offset, bytes, old) {
-                self.tally.written(range.len() as u64);
-                let end = offset + range.end as u64;
-                beyond -= end.saturating_sub(old_len.max(offset + range.start as u64));
-                open.write(self.mode, offset + range.start as u64, bytes.get(range).unwrap_or_default())?;
+            read_zero_padded(file, offset, len, old).map_err(|error| open.spot.error(error))?;
+            if let Some(patches) = self.patches.filter(|patches| patches.has_room()) {
+                let kept = each_with_old(offset, parts, old).zip(ids).filter_map(|((at, new, old), id)| {
+                    let is_there = at + new.len() as u64 <= old_len;
+                    is_there.then(|| Patch::of(at, *id, new, old)).flatten()
+                });
+                patches.keep(open.task.number, kept.collect());
             }
-            self.tally.zeroed(beyond);
-            Ok(())
+            each_with_old(offset, parts, old)
+                .try_for_each(|(at, new, old)| self.overwrite((&open.spot, file), old_len, at, new, old))
         })
+    }
+
+    /// Writes what of `new` is not what `old` is, in a file that was `old_len` long.
+    pub(super) fn overwrite(
+        &self,
+        (spot, file): (&Spot<'_>, &File),
+        old_len: u64,
+        offset: u64,
+        new: &[u8],
+        old: &[u8],
+    ) -> Result<()> {
+        let mut beyond = (offset + new.len() as u64).saturating_sub(old_len.max(offset));
+        for range in differing(offset, new, old) {
+            self.tally.written(range.len() as u64);
+            let (start, end) = (offset + range.start as u64, offset + range.end as u64);
+            beyond -= end.saturating_sub(old_len.max(start));
+            if self.mode != Mode::Check {
+                let bytes = new.get(range).unwrap_or_default();
+                file.write_all_at(bytes, start).map_err(|error| spot.error(error))?;
+            }
+        }
+        self.tally.zeroed(beyond);
+        Ok(())
     }
 
     fn end(&self, open: &mut OpenFile<'_>) -> Result<()> {
@@ -241,10 +267,10 @@ impl OpenFile<'_> {
         }
     }
 
-    fn write(&self, mode: Mode, offset: u64, bytes: &[u8]) -> Result<()> {
+    fn write(&self, mode: Mode, offset: u64, parts: &[&[u8]]) -> Result<()> {
         match (mode, &self.file) {
             (Mode::Write { .. }, Some(file)) => {
-                file.write_all_at(bytes, offset).map_err(|error| self.spot.error(error))
+                write_parts_at(file, offset, parts).map_err(|error| self.spot.error(error))
             }
             _ => Ok(()),
         }
@@ -273,9 +299,10 @@ impl<'a> Consumer for FileWriter<'a> {
         Ok(Some((OpenFile { task, spot, file }, pieces)))
     }
 
-    fn bytes(&self, open: &mut Self::Open, offset: u64, bytes: &[u8]) -> Result<()> {
+    fn bytes(&self, open: &mut Self::Open, offset: u64, chunks: &[(ChunkId, &[u8])]) -> Result<()> {
+        let (ids, parts): (Vec<ChunkId>, Vec<&[u8]>) = chunks.iter().copied().unzip();
         match open {
-            Some((open, _)) => self.executor.bytes(open, offset, bytes),
+            Some((open, _)) => self.executor.bytes(open, offset, &parts, &ids),
             None => Ok(()),
         }
     }
@@ -288,91 +315,5 @@ impl<'a> Consumer for FileWriter<'a> {
             self.executor.end(&mut open)?;
         }
         Ok(())
-    }
-}
-
-fn write_repeated(file: &File, offset: u64, len: u64, bytes: &[u8]) -> io::Result<()> {
-    let mut at = 0;
-    while at < len {
-        let part = bytes.get(..(len - at).min(bytes.len() as u64) as usize).unwrap_or_default();
-        file.write_all_at(part, offset + at)?;
-        at += part.len() as u64;
-    }
-    Ok(())
-}
-
-/// Fills `buffer` with `len` bytes of the file; what lies beyond its end reads as zero.
-pub(super) fn read_zero_padded(file: &File, offset: u64, len: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
-    buffer.resize(len, 0);
-    let mut at = 0;
-    while let Some(rest) = buffer.get_mut(at..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, offset + at as u64) {
-            Ok(0) => {
-                rest.fill(0);
-                break;
-            }
-            Ok(read) => at += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Which parts of `new`, which belongs at `offset`, are not what `old` is: whole grains of the file, neighbours joined.
-pub(super) fn differing(offset: u64, new: &[u8], old: &[u8]) -> Vec<Range<usize>> {
-    let mut ranges: Vec<Range<usize>> = Vec::new();
-    let mut start = 0;
-    while start < new.len() {
-        let to_edge = GRAIN - (offset.wrapping_add(start as u64) % GRAIN as u64) as usize;
-        let end = (start + to_edge).min(new.len());
-        if new.get(start..end) != old.get(start..end) {
-            match ranges.last_mut() {
-                Some(last) if last.end == start => last.end = end,
-                _ => ranges.push(start..end),
-            }
-        }
-        start = end;
-    }
-    ranges
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn only_grains_that_differ_are_named_and_neighbours_are_joined() {
-        let old = vec![1u8; 5 * GRAIN];
-        let mut new = old.clone();
-        assert_eq!(differing(0, &new, &old), []);
-        new[GRAIN] = 2;
-        new[3 * GRAIN - 1] = 2;
-        new[5 * GRAIN - 1] = 2;
-        assert_eq!(differing(0, &new, &old), [GRAIN..3 * GRAIN, 4 * GRAIN..5 * GRAIN]);
-        // The grains are those of the file, not of the chunk.
-        assert_eq!(differing(GRAIN as u64 - 1, &new[..2 * GRAIN], &old[..2 * GRAIN]), vec![1..GRAIN + 1]);
-    }
-
-    proptest! {
-        #[test]
-        fn writing_what_differs_makes_the_new(
-            offset in 0u64..10_000,
-            old in proptest::collection::vec(0u8..2, 0..3 * GRAIN),
-            edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
-        ) {
-            let mut new = old.clone();
-            for (at, byte) in edits.iter().filter(|_| !old.is_empty()) {
-                let at = at.index(new.len());
-                new[at] = *byte;
-            }
-            let mut written = old.clone();
-            for range in differing(offset, &new, &old) {
-                prop_assert_ne!(&new[range.clone()], &old[range.clone()]);
-                written[range.clone()].copy_from_slice(&new[range]);
-            }
-            prop_assert_eq!(written, new);
-        }
     }
 }

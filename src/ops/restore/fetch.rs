@@ -3,7 +3,9 @@
 //! A block is decoded once for all chunks of a batch that need it. A delta belongs to the block of its base, which is
 //! the large part of what it takes to make it.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -15,8 +17,16 @@ use crate::repo::{PackContents, Place, Reader};
 
 /// Chunks that a thread locates in one go.
 const LOCATED_AT_ONCE: usize = 2048;
-/// Places whose successors are tried before the index is asked: several threads wrote the blocks of a pack in turns.
-const RECENT_PLACES: usize = 6;
+/// Places whose successors are tried before the index is asked: several threads wrote the blocks of a pack in turns, and
+/// a file that was changed many times stands in as many packs.
+const RECENT_PLACES: usize = 8;
+/// Successors of a place that are tried: what lies between was changed later, and stands elsewhere.
+const SUCCESSORS: usize = 32;
+
+thread_local! {
+    /// What the deltas of one write make.
+    static MADE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A chunk and where it belongs.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +48,8 @@ pub(super) trait Consumer: Sync {
     /// Begins with a file: the block at hand holds `pieces` of its pieces.
     fn open(&self, file: u32, pieces: u32) -> Result<Self::Open>;
 
-    /// Bytes of the file, one piece or several that follow each other; every chunk in them was checked.
-    fn bytes(&self, open: &mut Self::Open, offset: u64, bytes: &[u8]) -> Result<()>;
+    /// Bytes of the file: chunks that follow each other there from `offset` on. Each was checked.
+    fn bytes(&self, open: &mut Self::Open, offset: u64, chunks: &[(ChunkId, &[u8])]) -> Result<()>;
 
     /// That was all that the block had for the file.
     fn close(&self, open: Self::Open) -> Result<()>;
@@ -72,8 +82,8 @@ impl LocatedPieces {
         let located: Vec<Vec<Located>> = pieces
             .par_chunks(LOCATED_AT_ONCE)
             .map(|pieces| {
-                let (mut places, mut bases) = (Finder::new(reader), Finder::new(reader));
-                pieces.iter().map(|piece| locate(reader, &mut places, &mut bases, *piece)).collect()
+                let mut finder = Finder::new(reader);
+                pieces.iter().map(|piece| locate(&mut finder, *piece)).collect()
             })
             .collect::<Result<_>>()?;
         let mut pieces: Vec<Located> = located.into_iter().flatten().collect();
@@ -94,14 +104,14 @@ impl LocatedPieces {
     }
 }
 
-fn locate(reader: &Reader, places: &mut Finder<'_>, bases: &mut Finder<'_>, piece: Piece) -> Result<Located> {
-    let place = places.find(&piece.id)?;
+fn locate(finder: &mut Finder<'_>, piece: Piece) -> Result<Located> {
+    let place = finder.find(&piece.id)?;
     let (plain_len, at, delta) = match place.form {
         Form::Full => (place.payload_len, place, None),
-        Form::Delta { base, plain_len } => (plain_len, bases.find(&base)?, Some(place)),
+        Form::Delta { base, plain_len } => (plain_len, finder.find(&base)?, Some(place)),
     };
     if at.form != Form::Full {
-        return Err(reader.damaged(at.pack, "the base of a delta is a delta"));
+        return Err(finder.reader.damaged(at.pack, "the base of a delta is a delta"));
     }
     if plain_len != piece.len {
         return Err(Error::damaged(format!("chunk {}", piece.id), "its length is not the one its recipe says"));
@@ -112,6 +122,7 @@ fn locate(reader: &Reader, places: &mut Finder<'_>, bases: &mut Finder<'_>, piec
 /// Finds chunks that mostly stand in packs in the order in which they are asked for.
 struct Finder<'r> {
     reader: &'r Reader,
+    /// The latest first.
     recent: VecDeque<(Place, Arc<PackContents>)>,
 }
 
@@ -121,23 +132,33 @@ impl<'r> Finder<'r> {
     }
 
     fn find(&mut self, id: &ChunkId) -> Result<Place> {
-        for (place, contents) in &mut self.recent {
-            if let Some(next) = next_place(place, contents, id) {
-                *place = next;
-                return Ok(next);
+        let found = self.recent.iter().enumerate().find_map(|(at, (place, contents))| {
+            let next = next_place(place, contents, id)?;
+            Some((at, next))
+        });
+        let latest = match found {
+            Some((at, place)) => self.recent.remove(at).map(|(_, contents)| (place, contents)),
+            None => None,
+        };
+        let (place, contents) = match latest {
+            Some(latest) => latest,
+            None => {
+                let place = self.reader.locate_one(id)?;
+                (place, self.reader.contents(place.pack)?)
             }
-        }
-        let place = self.reader.locate_one(id)?;
-        self.recent.push_front((place, self.reader.contents(place.pack)?));
+        };
+        self.recent.push_front((place, contents));
         self.recent.truncate(RECENT_PLACES);
         Ok(place)
     }
 }
 
-/// The place of `id`, where it is the very chunk that follows `place` in its pack.
+/// The place of `id`, where it is one of the chunks that follow `place` in its pack.
 fn next_place(place: &Place, contents: &PackContents, id: &ChunkId) -> Option<Place> {
-    let slot = place.slot + 1;
-    let entry = contents.footer.chunks.get(slot as usize).filter(|entry| entry.id == *id)?;
+    let first = place.slot as usize + 1;
+    let following = contents.footer.chunks.get(first..)?;
+    let at = following.iter().take(SUCCESSORS).position(|entry| entry.id == *id)?;
+    let (entry, slot) = (following.get(at)?, (first + at) as u32);
     let (block, offset) = contents.place(slot)?;
     Some(Place { pack: place.pack, slot, block, offset, payload_len: entry.payload_len, form: entry.form })
 }
@@ -155,7 +176,7 @@ fn hand_over_block<C: Consumer>(reader: &Reader, consumer: &C, pieces: &[Located
     Ok(())
 }
 
-/// Full chunks that follow each other in the block and in the file go over as one.
+/// What follows each other in the file goes over together, wherever it comes from.
 fn hand_over_file<C: Consumer>(
     reader: &Reader,
     consumer: &C,
@@ -163,37 +184,47 @@ fn hand_over_file<C: Consumer>(
     pieces: &[Located],
     open: &mut C::Open,
 ) -> Result<()> {
-    let mut run: Option<(u64, std::ops::Range<usize>)> = None;
-    for located in pieces {
-        let Piece { id, offset, len, .. } = located.piece;
-        let (start, end) = (located.start as usize, located.start as usize + located.stored_len as usize);
-        let stored = block
-            .get(start..end)
-            .ok_or_else(|| reader.damaged(located.pack, "a chunk reaches over the end of its block"))?;
-        if located.delta.is_none() {
-            reader.check(&id, located.pack, stored)?;
-            match &mut run {
-                Some((from, range)) if range.end == start && *from + range.len() as u64 == offset => {
-                    range.end = end;
-                    continue;
-                }
-                _ => {}
+    let follow = |a: &Located, b: &Located| a.piece.offset + u64::from(a.piece.len) == b.piece.offset;
+    MADE.with_borrow_mut(|made| {
+        for pieces in pieces.chunk_by(follow) {
+            made.clear();
+            let parts = pieces.iter().map(|located| part_of(reader, block, located, made));
+            let parts: Vec<Part> = parts.collect::<Result<_>>()?;
+            let bytes = |part| match part {
+                Part::Stored(range) => block.get(range).unwrap_or_default(),
+                Part::Made(range) => made.get(range).unwrap_or_default(),
+            };
+            let ids = pieces.iter().map(|located| located.piece.id);
+            let chunks: Vec<(ChunkId, &[u8])> = ids.zip(parts.into_iter().map(bytes)).collect();
+            if let Some(first) = pieces.first() {
+                consumer.bytes(open, first.piece.offset, &chunks)?;
             }
         }
-        if let Some((from, range)) = run.take() {
-            consumer.bytes(open, from, block.get(range).unwrap_or_default())?;
-        }
-        match &located.delta {
-            None => run = Some((offset, start..end)),
-            Some(place) => {
-                let plain = reader.apply_delta(place.pack, stored, &reader.payload(place)?, len)?;
-                reader.check(&id, place.pack, &plain)?;
-                consumer.bytes(open, offset, &plain)?;
-            }
-        }
-    }
-    match run {
-        Some((from, range)) => consumer.bytes(open, from, block.get(range).unwrap_or_default()),
-        None => Ok(()),
-    }
+        Ok(())
+    })
+}
+
+/// Where bytes of a file are.
+enum Part {
+    /// In the block.
+    Stored(Range<usize>),
+    /// Among what was made of deltas.
+    Made(Range<usize>),
+}
+
+/// The bytes of a piece, checked. What a delta makes is appended to `made`.
+fn part_of(reader: &Reader, block: &[u8], located: &Located, made: &mut Vec<u8>) -> Result<Part> {
+    let range = located.start as usize..located.start as usize + located.stored_len as usize;
+    let stored = block
+        .get(range.clone())
+        .ok_or_else(|| reader.damaged(located.pack, "a chunk reaches over the end of its block"))?;
+    let Piece { id, len, .. } = located.piece;
+    let Some(place) = &located.delta else {
+        reader.check(&id, located.pack, stored)?;
+        return Ok(Part::Stored(range));
+    };
+    let start = made.len();
+    reader.apply_delta_into(place.pack, stored, &reader.payload(place)?, len, made)?;
+    reader.check(&id, place.pack, made.get(start..).unwrap_or_default())?;
+    Ok(Part::Made(start..made.len()))
 }

@@ -242,8 +242,15 @@ fn fill(
         report: RestoreReport::default(),
     };
     let mode = Doing::Write { exact: false };
-    let executor =
-        Executor { reader, folders: &folders, attributes: &attributes, progress, mode, tally: Tally::default() };
+    let executor = Executor {
+        reader,
+        folders: &folders,
+        attributes: &attributes,
+        progress,
+        mode,
+        tally: Tally::default(),
+        patches: None,
+    };
     executor.run(&mut || tree.next_work())?;
     let NewTree { made, mut report, .. } = tree;
     executor.finish_folders(made)?;

@@ -10,12 +10,15 @@
 mod apply;
 mod attributes;
 mod batch;
+mod bytes;
 mod compare;
 mod execute;
 mod fetch;
 mod folders;
 mod fresh;
 mod journal;
+mod patch;
+mod patching;
 mod plan;
 mod planner;
 mod report;

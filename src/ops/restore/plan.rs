@@ -14,6 +14,7 @@ use super::attributes::Attributes;
 use super::batch::{FileWork, How, Work};
 use super::execute::{Executor, Mode};
 use super::folders::{Folders, Named};
+use super::patch::{Patches, without};
 use super::planner::{Found, Planner, TreeFolder};
 use super::report::{RestoreReport, Tally};
 use super::target::Target;
@@ -122,7 +123,13 @@ pub fn plan_in_place(reader: &Reader, entry: &Entry, target: &Path, progress: &d
         _ => 0,
     };
     progress.stage("compare", Some(bytes));
-    let Found { removals, tree, works, file_systems, mut report } = planner.plan(entry, &target)?;
+    let Found { removals, tree, mut works, file_systems, mut report } = planner.plan(entry, &target)?;
+    for (number, work) in works.iter_mut().enumerate() {
+        if let Work::File(file) = work {
+            file.number = number as u32;
+        }
+    }
+    let patches = Patches::default();
     progress.stage("check", Some(bytes_of(&works)));
     let executor = Executor {
         reader,
@@ -131,18 +138,35 @@ pub fn plan_in_place(reader: &Reader, entry: &Entry, target: &Path, progress: &d
         progress,
         mode: Mode::Check,
         tally: Tally::default(),
+        patches: Some(&patches),
     };
     let mut files = works.iter().filter(|work| matches!(work, Work::File(_))).cloned();
     executor.run(&mut || Ok(files.next()))?;
     executor.tally.fill(&mut report);
     drop(files);
+    let mut kept = patches.into_sorted().into_iter().peekable();
+    while let Some((number, patch)) = kept.next() {
+        let mut of_file = vec![patch];
+        while let Some((_, patch)) = kept.next_if(|(other, _)| *other == number) {
+            of_file.push(patch);
+        }
+        if let Some(Work::File(file)) = works.get_mut(number as usize) {
+            file.ranges = without(std::mem::take(&mut file.ranges), &of_file);
+            file.patches = of_file;
+        }
+    }
     Ok(RestorePlan { report, inner: Inner { target, folders, removals, tree, works, file_systems } })
 }
 
+/// Bytes of content that work is done with.
 pub(super) fn bytes_of(works: &[Work]) -> u64 {
-    let ranges = works.iter().filter_map(|work| match work {
-        Work::File(file) => Some(&file.ranges),
-        _ => None,
-    });
-    ranges.flatten().map(|range| range.end - range.start).fold(0, u64::saturating_add)
+    let bytes = |work: &Work| match work {
+        Work::File(file) => {
+            let read = file.ranges.iter().map(|range| range.end - range.start);
+            let kept = file.patches.iter().map(|patch| u64::from(patch.len));
+            read.chain(kept).fold(0, u64::saturating_add)
+        }
+        _ => 0,
+    };
+    works.iter().map(bytes).fold(0, u64::saturating_add)
 }

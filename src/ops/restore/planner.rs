@@ -296,7 +296,8 @@ impl<'a> Planner<'a> {
                 self.works.push(Work::Attributes { folder, name, metadata, is_file: true });
             }
             (false, _) if may_write => {
-                self.make(FileWork { folder, name, metadata, content, how: How::Over { old_len }, ranges });
+                let work = FileWork::new(folder, name, metadata, content);
+                self.make(FileWork { how: How::Over { old_len }, ranges, ..work });
             }
             _ => {
                 self.removals.push((folder, name.clone()));

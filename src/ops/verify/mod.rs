@@ -12,4 +12,4 @@ pub use run::verify;
 
 pub(super) use affected::damaged_snapshots;
 pub(super) use objects::{check_config, check_key, check_seal, key_copies};
-pub(super) use packs::{PackCheck, check_pack};
+pub(super) use packs::{PackCheck, check_packs};

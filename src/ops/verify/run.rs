@@ -15,12 +15,9 @@ use crate::storage::{Listed, ObjectKind};
 
 use super::affected::affected;
 use super::objects;
-use super::packs::{PackCheck, check_pack};
+use super::packs::check_packs;
 use super::problems::{Problem, Problems};
 use super::report::{ReadData, VerifyError, VerifyOptions, VerifyReport};
-
-/// Packs that are checked side by side before what was found is gathered.
-const PACKS_AT_ONCE: usize = 64;
 
 /// Verifies a repository. What is wrong with it is in the report; an error is only what keeps from looking at all, such
 /// as a storage that cannot be listed.
@@ -132,33 +129,22 @@ fn read_packs(
     report: &mut VerifyReport,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let chosen: Vec<&(PackId, u64)> = packs.iter().filter(|(id, _)| is_chosen(read_data, id)).collect();
+    let chosen: Vec<(PackId, u64)> = packs.iter().filter(|(id, _)| is_chosen(read_data, id)).copied().collect();
     if chosen.is_empty() {
         return Ok(());
     }
     // A record that cannot be read was named already.
     let condemned = repo.condemned().unwrap_or_default().pack_set();
     progress.stage("reading packs", Some(chosen.iter().map(|(_, size)| size).sum()));
-    for some in chosen.chunks(PACKS_AT_ONCE) {
-        let checks: Vec<(PackId, PackCheck)> = some
-            .par_iter()
-            .map(|(id, size)| {
-                let mut check = check_pack(repo, reader, id, &condemned);
-                check.footer = None;
-                progress.advance(*size);
-                (*id, check)
-            })
-            .collect();
-        for (id, check) in checks {
-            report.packs_read += 1;
-            report.bytes_read += check.bytes;
-            let number = reader.index().pack_named(&id).map(|info| info.number);
-            for (error, chunks) in check.errors {
-                problems.add(error, found_here(reader, number, chunks)?);
-            }
+    check_packs(repo, reader, &chosen, &condemned, progress, &mut |id, check| {
+        report.packs_read += 1;
+        report.bytes_read += check.bytes;
+        let number = reader.index().pack_named(&id).map(|info| info.number);
+        for (error, chunks) in check.errors {
+            problems.add(error, found_here(reader, number, chunks)?);
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Those of the chunks that are read from the pack: a copy elsewhere makes up for one that is damaged.

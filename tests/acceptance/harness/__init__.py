@@ -1,1 +1,1 @@
-"""What the acceptance rows share: made data, the program under test, its peers, and comparers that can fail."""
+"""What the acceptance rows and the bench beside the peers share: made data, the programs, measuring, comparers that can fail."""

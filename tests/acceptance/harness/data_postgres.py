@@ -15,7 +15,7 @@ TRANSACTIONS = 20_000
 PORT = 54_329
 
 # Bodies of odd rows are random; those of even rows repeat. Each fills its page, so that an update rarely stays on it.
-SCHEMA = f"""
+SCHEMA = """
 SELECT setseed(0.42);
 CREATE TABLE event (id bigint NOT NULL, owner integer NOT NULL, body text NOT NULL);
 INSERT INTO event
@@ -25,7 +25,7 @@ SELECT n, (random() * 1000000)::integer,
               || md5(random()::text) || md5(random()::text) || md5(random()::text)
             ELSE rpad('status=ok; region=eu-west; agent=check/2.1; ', 192, 'the same words on every row; ')
        END
-FROM generate_series(1, {ROWS}) AS n;
+FROM generate_series(1, :rows) AS n;
 ALTER TABLE event ADD PRIMARY KEY (id);
 CREATE INDEX event_owner ON event (owner);
 CREATE EXTENSION amcheck;
@@ -33,8 +33,8 @@ VACUUM (FREEZE, ANALYZE) event;
 CHECKPOINT;
 """
 
-UPDATE = f"""
-\\set id random(1, {ROWS})
+UPDATE = """
+\\set id random(1, :rows)
 \\set seed random(1, 1000000000)
 UPDATE event SET body = md5('a:seed') || md5('b:seed') || md5('c:seed') || md5('d:seed') || md5('e:seed') || md5('f:seed')
  WHERE id = :id;
@@ -88,13 +88,13 @@ def client(connection, command, **options):
     return subprocess.run(as_server(command), env=environment, cwd="/", text=True, **options)
 
 
-def prepare():
-    """The copies, day 0 first. Each is a cold copy of the same cluster."""
-    days = [FOLDER / f"day{number}" for number in range(DAYS + 1)]
-    if (FOLDER / "done").exists():
-        return days
-    remove(FOLDER)
-    FOLDER.mkdir(parents=True)
+def prepare(folder=FOLDER, rows=ROWS, days=DAYS, transactions=TRANSACTIONS):
+    """The copies, day 0 first, `days` more after it. Each is a cold copy of the same cluster."""
+    copies = [folder / f"day{number}" for number in range(days + 1)]
+    if (folder / "done").exists():
+        return copies
+    remove(folder)
+    folder.mkdir(parents=True)
     home = server_folder("make")
     data = home / "data"
     say("postgres: creating the cluster")
@@ -104,20 +104,21 @@ def prepare():
         settings.write(SETTINGS)
     script = home / "update.sql"
     script.write_text(UPDATE)
-    for number, day in enumerate(days):
+    for number, copy in enumerate(copies):
         say(f"postgres: day {number}")
         with running(data, home) as connection:
             if number == 0:
-                load = [POSTGRES_BIN / "psql", "-X", "-q", "-o", "/dev/null", "-v", "ON_ERROR_STOP=1"]
+                load = [POSTGRES_BIN / "psql", "-X", "-q", "-o", "/dev/null", "-v", "ON_ERROR_STOP=1", "-v", f"rows={rows}"]
                 client(connection, load, input=SCHEMA, check=True)
             else:
                 client(
                     connection,
-                    [POSTGRES_BIN / "pgbench", "-n", "-f", script, "-t", str(TRANSACTIONS), f"--random-seed={number}"],
+                    [POSTGRES_BIN / "pgbench", "-n", "-f", script, "-t", str(transactions), "-D", f"rows={rows}",
+                     f"--random-seed={number}"],
                     check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 )
                 client(connection, [POSTGRES_BIN / "psql", "-X", "-q", "-c", "CHECKPOINT"], check=True)
-        subprocess.run(["cp", "-a", data, day], check=True)
+        subprocess.run(["cp", "-a", data, copy], check=True)
     remove(home)
-    (FOLDER / "done").touch()
-    return days
+    (folder / "done").touch()
+    return copies

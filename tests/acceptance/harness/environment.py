@@ -20,7 +20,6 @@ PACKAGES = {
     "borgbackup": "/usr/bin/borg",
     "postgresql-15": POSTGRES_BIN / "postgres",
     "postgresql-contrib": "/usr/share/postgresql/15/extension/amcheck.control",
-    "time": "/usr/bin/time",
     "xz-utils": "/usr/bin/xz",
     "zstd": "/usr/bin/zstd",
     "util-linux": "/usr/bin/setpriv",

@@ -5,8 +5,8 @@ import subprocess
 
 from harness import compare, data_kernel
 from harness.environment import WORK, fresh, megabytes, remove, standing_at
-from harness.peers import Borg, Restic
 from harness.snaphold import Repository, Unexpected
+from harness.tools import Borg, Restic
 
 STORED_LIMIT = 260_000_000
 MEMORY_LIMIT = 512 * 1024 * 1024
@@ -107,9 +107,10 @@ def export(row, repository, peaks, snapshot, expected):
 def beside(row, kind, trees):
     """What another tool needs for the same."""
     peer = kind(WORK / "peer")
+    peer.initialise()
     for number, (_, path) in enumerate(trees):
         with standing_at(path, path.parent / "current") as current:
             done, added = peer.snapshot(current, f"n{number}")
-        row.note(f"{kind.__name__.lower()}: {path.name} in {done.seconds:.1f} s, adds {megabytes(added)}, peak {done.peak_bytes / 2**20:.0f} MiB")
-    row.note(f"{kind.__name__.lower()}: all {megabytes(peer.size())}")
+        row.note(f"{kind.name}: {path.name} in {done.seconds:.1f} s, adds {megabytes(added)}, peak {done.peak_bytes / 2**20:.0f} MiB")
+    row.note(f"{kind.name}: all {megabytes(peer.size())}")
     remove(WORK / "peer")

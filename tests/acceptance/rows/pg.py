@@ -4,8 +4,8 @@ import subprocess
 
 from harness import compare, data_postgres
 from harness.environment import POSTGRES_BIN, WORK, megabytes, remove, standing_at
-from harness.peers import Borg, Restic
 from harness.snaphold import Repository, Unexpected
+from harness.tools import Borg, Restic
 
 SHARE_LIMIT = 0.03
 
@@ -92,10 +92,11 @@ def start(row, repository, snapshot):
 def beside(row, kind, days):
     """What another tool adds a day."""
     peer = kind(WORK / "peer")
+    peer.initialise()
     current = days[0].parent / "current"
     added = []
     for number, day in enumerate(days):
         with standing_at(day, current):
             added.append(peer.snapshot(current, f"day{number}")[1])
-    row.note(f"{kind.__name__.lower()} adds {', '.join(map(megabytes, added))}")
+    row.note(f"{kind.name} adds {', '.join(map(megabytes, added))}")
     remove(WORK / "peer")

@@ -5,8 +5,8 @@ import statistics
 from harness import data_kernel
 from harness.environment import WORK, fresh, remove
 from harness.measure import settle, warm
-from harness.peers import Borg, Restic
 from harness.snaphold import Repository, Unexpected
+from harness.tools import Borg, Restic
 
 ROUNDS = 3
 
@@ -49,8 +49,12 @@ def peer(kind):
     """The same turn of another tool."""
     def turn(tree):
         other = kind(WORK / "speed")
+        other.initialise()
         taken, _ = other.snapshot(tree, "first")
-        restored = other.restore("first", WORK / "speed-restored")
-        remove(WORK / "speed")
+        target = fresh(WORK / "speed-restored")
+        settle()
+        restored = other.restore("first", target)
+        remove(target)
+        remove(other.folder)
         return taken.seconds, restored.seconds
     return turn

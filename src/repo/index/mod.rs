@@ -5,26 +5,35 @@
 //! repository grows. One process writes it; others read it and keep what they add in memory, to be taken over from
 //! the packs by the next one that writes.
 //!
-//! Keys: `c` + chunk id → pack number, slot and a delta's base; `x` + chunk id + pack number → the same, for each other
-//! pack that holds the chunk; `p` + pack id → [`PackInfo`]; `m` → [`Meta`]; `n` → the next
-//! pack's number; `s` + path → nothing: a manifest or ledger record that was there; `d` → that chunks of snapshots may be missing, with the packs that are known to be lost.
+//! Keys: `c` + chunk id → for each pack that holds the chunk its number, the slot and a delta's base; `p` + pack id → [`PackInfo`]; `m` → [`Meta`]; `n` → the next
+//! pack's number; `s` + path → nothing: a manifest or ledger record that was there; `d` → that chunks of snapshots may be
+//! missing, with the packs that are known to be lost. A place is added to a chunk's without reading those it has: they are
+//! brought together when they are asked for, or when RocksDB compacts.
+
+mod bulk;
+mod slot;
+mod tuning;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use rocksdb::{BlockBasedOptions, Cache, DB, Direction, IteratorMode, Options, WriteBatch};
+use rocksdb::{
+    ColumnFamilyDescriptor, DB, DBPinnableSlice, DEFAULT_COLUMN_FAMILY_NAME, Direction, IteratorMode, Options,
+    WriteBatch,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::format::pack::{Footer, Form, PackKind};
+use crate::format::pack::{ChunkEntry, Footer, Form, PackKind};
 use crate::format::{decode, encode};
 use crate::id::{CHUNK_ID_LEN, ChunkId, HASH_LEN, PackId, RepoId};
 
+pub use bulk::Bulk;
+pub use slot::Slot;
+
 /// Changed whenever the keys or values are: an index of another version is made anew.
-const VERSION: u32 = 3;
-const BLOCK_CACHE_BYTES: usize = 32 << 20;
-const WRITE_BUFFER_BYTES: usize = 16 << 20;
+const VERSION: u32 = 4;
 
 /// A pack as the index knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,34 +48,6 @@ pub struct PackInfo {
     pub size: u64,
     /// How many chunks it holds.
     pub chunks: u32,
-}
-
-/// Where the index says a chunk is: the `slot`-th chunk in the footer of pack number `pack`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot {
-    /// The pack's number.
-    pub pack: u32,
-    /// Position in its footer.
-    pub slot: u32,
-    /// The base where it is stored as a delta; `None` where it is stored full.
-    pub base: Option<ChunkId>,
-}
-
-impl Slot {
-    fn encode(self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(8 + HASH_LEN);
-        bytes.extend(self.pack.to_le_bytes());
-        bytes.extend(self.slot.to_le_bytes());
-        bytes.extend(self.base.iter().flat_map(|base| base.0));
-        bytes
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (pack, rest) = bytes.split_first_chunk()?;
-        let (slot, base) = rest.split_first_chunk()?;
-        let base = if base.is_empty() { None } else { Some(ChunkId(base.try_into().ok()?)) };
-        Some(Self { pack: u32::from_le_bytes(*pack), slot: u32::from_le_bytes(*slot), base })
-    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -111,26 +92,6 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn options(read_only: bool) -> Options {
-    let mut table = BlockBasedOptions::default();
-    table.set_block_cache(&Cache::new_lru_cache(BLOCK_CACHE_BYTES));
-    table.set_bloom_filter(10.0, false);
-    table.set_cache_index_and_filter_blocks(true);
-    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    let mut options = Options::default();
-    options.create_if_missing(true);
-    options.set_block_based_table_factory(&table);
-    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
-    options.set_max_write_buffer_number(2);
-    // A reader beside a writer holds every file open, so that none vanishes under it when the writer compacts.
-    options.set_max_open_files(if read_only { -1 } else { 256 });
-    options.set_keep_log_file_num(1);
-    options.set_max_log_file_size(1 << 20);
-    options.set_stats_dump_period_sec(0);
-    options.set_max_background_jobs(2);
-    options
-}
-
 fn failed(error: rocksdb::Error) -> Error {
     Error::damaged("index", format!("{error}; `snaphold repair` makes it anew"))
 }
@@ -165,7 +126,7 @@ impl Index {
     }
 
     fn try_open(dir: &Path, repo: RepoId) -> Result<Option<Self>, rocksdb::Error> {
-        let db = DB::open(&options(false), dir)?;
+        let db = DB::open_cf_descriptors(&tuning::options(false), dir, families(false))?;
         match db.get(b"m")? {
             Some(meta) if !is_of(&meta, repo) => return Ok(None),
             Some(_) => {}
@@ -185,7 +146,8 @@ impl Index {
     fn open_beside_writer(dir: &Path, repo: RepoId) -> Result<(Self, Found)> {
         let busy =
             |detail: String| Error::Busy(format!("the repository's index is in use by another process: {detail}"));
-        let db = DB::open_for_read_only(&options(true), dir, false).map_err(|error| busy(error.to_string()))?;
+        let db = DB::open_cf_descriptors_read_only(&tuning::options(true), dir, families(true), false)
+            .map_err(|error| busy(error.to_string()))?;
         match db.get(b"m").map_err(failed)? {
             Some(meta) if is_of(&meta, repo) => {}
             _ => return Err(busy("it is being made; try again".into())),
@@ -286,6 +248,15 @@ impl Index {
         table.by_id.get(id).and_then(|number| table.by_number.get(number)).copied()
     }
 
+    /// The places of chunks as they are stored, by the order of `sorted`.
+    fn stored(&self, sorted: &[[u8; CHUNK_ID_LEN + 1]]) -> Result<Vec<Option<DBPinnableSlice<'_>>>> {
+        let Some(family) = self.db.cf_handle(DEFAULT_COLUMN_FAMILY_NAME) else {
+            return Err(Error::damaged("index", "it has no entries; `snaphold repair` makes it anew"));
+        };
+        let found = self.db.batched_multi_get_cf(family, sorted, true);
+        found.into_iter().map(|value| value.map_err(failed)).collect()
+    }
+
     /// Where each chunk is, as far as is known: one place, though several packs may hold it.
     pub fn get(&self, ids: &[ChunkId]) -> Result<Vec<Option<Slot>>> {
         let mut places: Vec<Option<Slot>> = {
@@ -294,82 +265,73 @@ impl Index {
             let known = |slot: &Slot| table.by_number.contains_key(&slot.pack);
             ids.iter().map(|id| overlay.get(id).copied().filter(known)).collect()
         };
-        let mut wanted: Vec<usize> = (0..ids.len()).filter(|&at| places.get(at) == Some(&None)).collect();
-        wanted.sort_unstable_by_key(|&at| ids.get(at));
-        let keys = wanted.iter().filter_map(|&at| ids.get(at)).map(chunk_key);
-        let found = self.db.multi_get(keys);
-        for (&at, value) in wanted.iter().zip(found) {
-            let Some(slot) = value.map_err(failed)?.and_then(|bytes| Slot::decode(&bytes)) else { continue };
-            let (Some(place), Some(id)) = (places.get_mut(at), ids.get(at)) else { continue };
-            *place = if self.pack(slot.pack).is_some() { Some(slot) } else { self.others(id)?.into_iter().next() };
+        let mut wanted: Vec<(ChunkId, usize)> = (0usize..)
+            .zip(ids.iter().zip(&places))
+            .filter_map(|(at, (id, place))| place.is_none().then_some((*id, at)))
+            .collect();
+        wanted.sort_unstable();
+        let keys: Vec<_> = wanted.iter().map(|(id, _)| chunk_key(id)).collect();
+        let found = self.stored(&keys)?;
+        let table = read(&self.packs);
+        for ((_, at), value) in wanted.iter().zip(found) {
+            let Some(value) = value else { continue };
+            let known = Slot::decode_all(&value).filter(|slot| table.by_number.contains_key(&slot.pack));
+            if let Some(place) = places.get_mut(*at) {
+                *place = known.min_by_key(Slot::rank);
+            }
         }
         Ok(places)
     }
 
     /// Every place where a chunk is, the one that [`Index::get`] gives first.
     pub fn places(&self, id: &ChunkId) -> Result<Vec<Slot>> {
-        let mut places = self.get(std::slice::from_ref(id))?.into_iter().flatten().collect::<Vec<_>>();
-        let stored = self.db.get(chunk_key(id)).map_err(failed)?.and_then(|bytes| Slot::decode(&bytes));
-        for slot in stored.into_iter().chain(self.others(id)?) {
-            if self.pack(slot.pack).is_some() && !places.contains(&slot) {
-                places.push(slot);
-            }
-        }
+        let stored = self.db.get(chunk_key(id)).map_err(failed)?.unwrap_or_default();
+        let mut places: Vec<Slot> = Slot::decode_all(&stored).collect();
+        places.extend(read(&self.overlay).get(id));
+        let table = read(&self.packs);
+        places.retain(|slot| table.by_number.contains_key(&slot.pack));
+        places.sort_unstable_by_key(Slot::rank);
         Ok(places)
     }
 
-    /// The places of a chunk that are not its first, in packs that are known; full ones first.
-    fn others(&self, id: &ChunkId) -> Result<Vec<Slot>> {
-        let prefix = key_of(b'x', id);
-        let mut others = Vec::new();
-        for item in self.db.iterator(IteratorMode::From(&prefix, Direction::Forward)) {
-            let (key, value) = item.map_err(failed)?;
-            if !key.starts_with(&prefix) {
-                break;
-            }
-            others.extend(Slot::decode(&value).filter(|slot| self.pack(slot.pack).is_some()));
-        }
-        others.sort_unstable_by_key(|slot| (slot.base.is_some(), slot.pack));
-        Ok(others)
-    }
-
-    /// Takes a pack in. Of a chunk that is known elsewhere the new place comes first, but not a delta before a full
-    /// one: the base of a delta must be found in full, whichever order packs are taken in.
+    /// Takes a pack in.
     pub fn insert(&self, id: PackId, kind: PackKind, size: u64, footer: &Footer) -> Result<PackInfo> {
-        let ids: Vec<ChunkId> = footer.chunks.iter().map(|chunk| chunk.id).collect();
-        let known = self.get(&ids)?;
         let mut table = write(&self.packs);
         let info = PackInfo { number: table.next, id, kind, size, chunks: footer.chunks.len() as u32 };
         table.next += 1;
-        let mut batch = WriteBatch::default();
-        let mut overlay = write(&self.overlay);
-        for ((slot, chunk), known) in footer.chunks.iter().enumerate().zip(known) {
-            let base = match chunk.form {
-                Form::Full => None,
-                Form::Delta { base, .. } => Some(base),
-            };
-            let place = Slot { pack: info.number, slot: slot as u32, base };
-            let (first, other) = match known {
-                Some(known) if base.is_some() && known.base.is_none() => (known, Some(place)),
-                known => (place, known),
-            };
-            if self.writable {
-                batch.put(chunk_key(&chunk.id), first.encode());
-                if let Some(other) = other {
-                    batch.put(other_key(&chunk.id, other.pack), other.encode());
-                }
-            } else {
-                overlay.insert(chunk.id, first);
-            }
-        }
         if self.writable {
+            let mut batch = WriteBatch::default();
+            let mut place = Vec::new();
+            for (slot, chunk) in (0u32..).zip(&footer.chunks) {
+                place.clear();
+                place_of(info.number, slot, chunk).encode_into(&mut place);
+                batch.merge(chunk_key(&chunk.id), &place);
+            }
             batch.put(pack_key(&id), encode(&info));
             batch.put(b"n", table.next.to_le_bytes());
             self.db.write_without_wal(batch).map_err(failed)?;
         }
         table.by_id.insert(id, info.number);
         table.by_number.insert(info.number, info);
+        drop(table);
+        if !self.writable {
+            self.lay_over(info.number, footer)?;
+        }
         Ok(info)
+    }
+
+    /// Keeps the chunks of a pack in memory, where another process writes the index: each one's best place.
+    fn lay_over(&self, number: u32, footer: &Footer) -> Result<()> {
+        let ids: Vec<ChunkId> = footer.chunks.iter().map(|chunk| chunk.id).collect();
+        let known = self.get(&ids)?;
+        let mut overlay = write(&self.overlay);
+        for ((slot, chunk), known) in (0u32..).zip(&footer.chunks).zip(known) {
+            let place = place_of(number, slot, chunk);
+            if known.is_none_or(|known| place.rank() < known.rank()) {
+                overlay.insert(chunk.id, place);
+            }
+        }
+        Ok(())
     }
 
     /// Forgets a pack: from now on none of its chunks is known by it. With its `footer` the entries go too; without
@@ -385,21 +347,24 @@ impl Index {
         }
         let mut batch = WriteBatch::default();
         batch.delete(pack_key(id));
-        for chunk in footer.map(|footer| footer.chunks.as_slice()).unwrap_or_default() {
-            let key = chunk_key(&chunk.id);
-            let slot = self.db.get(key).map_err(failed)?.and_then(|bytes| Slot::decode(&bytes));
-            if slot.is_none_or(|slot| slot.pack != number) {
-                batch.delete(other_key(&chunk.id, number));
-                continue;
-            }
-            match self.others(&chunk.id)?.first() {
-                Some(other) => {
-                    batch.put(key, other.encode());
-                    batch.delete(other_key(&chunk.id, other.pack));
-                }
-                None => batch.delete(key),
+        let mut ids: Vec<ChunkId> =
+            footer.map(|footer| footer.chunks.iter().map(|chunk| chunk.id).collect()).unwrap_or_default();
+        ids.sort_unstable();
+        ids.dedup();
+        let keys: Vec<_> = ids.iter().map(chunk_key).collect();
+        let table = read(&self.packs);
+        for (key, stored) in keys.iter().zip(self.stored(&keys)?) {
+            let Some(stored) = stored else { continue };
+            let mut left = Vec::new();
+            let places = Slot::decode_all(&stored).filter(|slot| table.by_number.contains_key(&slot.pack));
+            places.for_each(|slot| slot.encode_into(&mut left));
+            if left.is_empty() {
+                batch.delete(key);
+            } else {
+                batch.put(key, left);
             }
         }
+        drop(table);
         self.db.write_without_wal(batch).map_err(failed)?;
         Ok(())
     }
@@ -425,20 +390,21 @@ fn storage_error(action: &'static str, dir: &Path, error: std::io::Error) -> Err
 }
 
 fn chunk_key(id: &ChunkId) -> [u8; CHUNK_ID_LEN + 1] {
-    key_of(b'c', id)
-}
-
-fn other_key(id: &ChunkId, pack: u32) -> [u8; CHUNK_ID_LEN + 5] {
-    let mut key = [0; CHUNK_ID_LEN + 5];
-    key[..=CHUNK_ID_LEN].copy_from_slice(&key_of(b'x', id));
-    key[CHUNK_ID_LEN + 1..].copy_from_slice(&pack.to_be_bytes());
-    key
-}
-
-fn key_of(prefix: u8, id: &ChunkId) -> [u8; CHUNK_ID_LEN + 1] {
-    let mut key = [prefix; CHUNK_ID_LEN + 1];
+    let mut key = [b'c'; CHUNK_ID_LEN + 1];
     key[1..].copy_from_slice(id.as_bytes());
     key
+}
+
+fn place_of(pack: u32, slot: u32, chunk: &ChunkEntry) -> Slot {
+    let base = match chunk.form {
+        Form::Full => None,
+        Form::Delta { base, .. } => Some(base),
+    };
+    Slot { pack, slot, base }
+}
+
+fn families(read_only: bool) -> [ColumnFamilyDescriptor; 1] {
+    [ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, tuning::options(read_only))]
 }
 
 fn pack_key(id: &PackId) -> [u8; HASH_LEN + 1] {
