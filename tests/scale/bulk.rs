@@ -38,12 +38,14 @@ fn footers() -> Vec<(PackId, Footer)> {
     packs.collect()
 }
 
+type Known = (PackId, u32, Option<ChunkId>);
+
 fn open(folder: &Path) -> Index {
     Index::open(folder, RepoId([3; 16])).unwrap().0
 }
 
 /// Everything that an index says about some chunks, with packs by their names.
-fn said(index: &Index) -> Vec<(u64, Option<PackId>, Vec<(PackId, u32, Option<ChunkId>)>)> {
+fn said(index: &Index) -> Vec<(u64, Option<PackId>, Vec<Known>)> {
     let pack = |slot: &Slot| index.pack(slot.pack).unwrap().id;
     (0..5100)
         .map(|number| {
