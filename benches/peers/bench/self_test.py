@@ -123,9 +123,12 @@ def wrong_restores_are_found(folder):
         found = turn.take(spoiled, work, folder / "scratch")
         assert step in [problem["step"] for problem in found.problems], (step, found.problems)
         assert step not in found.steps, "what was restored wrong has no time"
+    messy = spoils("restore", lambda target: (target.parent / "partial").touch())
+    turn.take(messy, work, folder / "scratch")
+    assert list((folder / "scratch").iterdir()) == [], "what a tool leaves beside its target goes too"
     lax = type("Lax", (spoils("restore_over", lambda target: (target / "more").touch()),), {"removes_more": False})
     assert not turn.take(lax, work, folder / "scratch").problems, "a tool that cannot remove may leave more"
-    return len(controls) + 1
+    return len(controls) + 2
 
 
 def a_tool_that_fails_has_no_number(folder):

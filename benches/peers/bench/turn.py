@@ -51,7 +51,9 @@ def take(kind, work, scratch):
     began = time.monotonic()
     tool = kind(scratch / kind.name, sparse=work.sparse)
     turn = Turn(tool, work)
-    target = scratch / f"{kind.name}-restored"
+    # In a folder of its own: what a tool that fails leaves beside its target goes too.
+    beside = fresh(scratch / f"{kind.name}-restored")
+    target = beside / "tree"
     try:
         if turn.step("init", tool.initialise) and take_days(turn):
             turn.step("list", tool.list)
@@ -63,7 +65,7 @@ def take(kind, work, scratch):
             turn.step("verify", tool.verify)
     finally:
         remove(tool.folder)
-        remove(target)
+        remove(beside)
     said = "  ".join(f"{name} {cost['seconds']:.2f}" for name, cost in turn.steps.items())
     say(f"    {kind.name} ({time.monotonic() - began:.0f} s in all): {said}")
     return turn
