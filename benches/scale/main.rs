@@ -2,7 +2,6 @@
 //! as many snapshots. The rest is measured on the program itself.
 
 #[path = "../common/data.rs"]
-#[allow(dead_code, reason = "each bench uses a part of it")]
 mod data;
 mod index;
 mod memory;
