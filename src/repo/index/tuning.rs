@@ -14,6 +14,9 @@ const WRITE_BUFFER_BYTES: usize = 16 << 20;
 /// read and drop them at every question.
 const METADATA_BLOCK_BYTES: usize = 4096;
 const FILTER_BITS: f64 = 10.0;
+/// What the filter of a write buffer takes of it: some eight bits a chunk. Most questions of a first snapshot are about
+/// chunks that are nowhere.
+const WRITE_BUFFER_FILTER_RATIO: f64 = 0.02;
 /// Files are as long as this, bytes: a hundred million chunks are some sixteen of them. More than are kept open would be
 /// opened again and again.
 const FILE_BYTES: u64 = 256 << 20;
@@ -40,6 +43,8 @@ pub(super) fn options(read_only: bool) -> Options {
     options.set_block_based_table_factory(&table);
     options.set_merge_operator_associative("places", all_places);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_memtable_whole_key_filtering(true);
+    options.set_memtable_prefix_bloom_ratio(WRITE_BUFFER_FILTER_RATIO);
     options.set_max_write_buffer_number(2);
     options.set_target_file_size_base(FILE_BYTES);
     options.set_level_compaction_dynamic_level_bytes(true);
