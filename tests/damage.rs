@@ -8,7 +8,7 @@ use std::path::Path;
 
 use snaphold::error::ErrorKind;
 use snaphold::format::manifest::SnapshotType;
-use snaphold::format::pack::PackKind;
+use snaphold::format::pack::{ChunkEntry, Footer, Form, PackKind};
 use snaphold::id::{PackId, SnapshotId};
 use snaphold::ops::Silent;
 use snaphold::ops::repair::repair;
@@ -371,5 +371,30 @@ fn what_was_lost_is_not_counted_on_by_a_later_session() {
             let again = take(&repo, Some(last), &original.versions[&last]).unwrap();
             assert_eq!(read_back(&repo, again).unwrap(), original.versions[&last], "{name} fresh {fresh}");
         }
+    }
+}
+
+/// An index may be wrong in what it says of packs that are there, and in what packs it names.
+#[test]
+fn what_a_wrong_index_says_is_stored_is_stored_again() {
+    for is_named in [true, false] {
+        let place = Place::new(MemoryStorage::new(), 7);
+        let repo = place.open();
+        take(&repo, None, &files([("other", noise(1, 30_000))])).unwrap();
+        let new = noise(2, 5000);
+        let mut session = Session::begin(&repo, None).unwrap();
+        let index = session.opened.reader.index().clone();
+        let pack = if is_named { index.packs()[0].id } else { PackId([9; 32]) };
+        let id = session.writer.as_ref().unwrap().chunk_id(&new);
+        let chunks = vec![ChunkEntry { id, payload_len: 5000, form: Form::Full }];
+        index.insert(pack, PackKind::Data, 1000, &Footer { blocks: Vec::new(), chunks }).unwrap();
+        assert!(index.get(&[id]).unwrap()[0].is_some(), "the index says that it is there");
+        let new = files([("new", new)]);
+        let manifest = session.store(&new).unwrap();
+        let id = session.commit(&manifest).unwrap();
+        // Another machine, with an index that is made of what is there.
+        let elsewhere = place.open_with("elsewhere");
+        assert_sound(&elsewhere);
+        assert_eq!(read_back(&elsewhere, id).unwrap(), new);
     }
 }

@@ -7,6 +7,7 @@
 //! need it. A pack that was put aside for its lost bases alone comes back with the repair after they were stored again.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -195,7 +196,7 @@ fn apply(repo: &Repository, opened: &OpenedIndex, plan: Plan, progress: &dyn Pro
 /// Stores the chunks of damaged packs that can be read, and that are nowhere else, in new packs.
 fn save(
     repo: &Repository,
-    reader: &Reader,
+    reader: &Arc<Reader>,
     packs: &[Damaged],
     report: &mut RepairReport,
     progress: &dyn Progress,

@@ -352,14 +352,14 @@ impl Repository {
     }
 
     /// Begins to store chunks. The caller has registered as a writer.
-    pub fn chunk_writer(&self, reader: &Reader, condemned: &Condemned, effort: Effort) -> ChunkWriter {
+    pub fn chunk_writer(&self, reader: &Arc<Reader>, condemned: &Condemned, effort: Effort) -> ChunkWriter {
         let index = reader.index();
         let numbers = condemned.packs().filter_map(|id| index.pack_named(id)).map(|info| info.number).collect();
         ChunkWriter::new(
             self.storage.clone(),
             self.keys.clone(),
             self.surroundings.entropy.clone(),
-            index.clone(),
+            reader.clone(),
             numbers,
             effort,
         )

@@ -15,7 +15,7 @@ use crate::id::{ChunkId, PackId};
 use crate::limits;
 use crate::storage::{ObjectKind, ObjectName, Storage};
 
-use super::index::Index;
+use super::index::{Index, Slot};
 use super::names;
 
 /// Decoded blocks that are kept, bytes.
@@ -175,6 +175,12 @@ impl Reader {
                 }))
             })
             .collect()
+    }
+
+    /// Whether a pack has a chunk where the index says. A pack that cannot be read has nothing.
+    pub(super) fn is_at(&self, id: &ChunkId, slot: &Slot) -> bool {
+        self.contents(slot.pack)
+            .is_ok_and(|contents| contents.footer.chunks.get(slot.slot as usize).is_some_and(|entry| entry.id == *id))
     }
 
     /// Where a chunk is that a manifest needs: its absence is damage.

@@ -25,6 +25,7 @@ use crate::storage::Storage;
 
 use super::index::{Index, Slot};
 use super::names;
+use super::reader::Reader;
 
 /// Blocks waiting to be sealed, and packs waiting to be stored: enough to keep both threads busy, few enough to bound memory.
 const QUEUED_BLOCKS: usize = 8;
@@ -209,6 +210,7 @@ struct QueuedPack {
 /// A session that stores chunks. Dropping it without [`ChunkWriter::finish`] leaves garbage for gc, and nothing visible.
 pub struct ChunkWriter {
     shared: Arc<Shared>,
+    reader: Arc<Reader>,
     effort: Effort,
     condemned: HashSet<u32>,
     workers: Mutex<Vec<Worker>>,
@@ -222,10 +224,11 @@ impl ChunkWriter {
         storage: Arc<dyn Storage>,
         keys: Arc<RepoKeys>,
         entropy: Arc<dyn Entropy>,
-        index: Arc<Index>,
+        reader: Arc<Reader>,
         condemned: HashSet<u32>,
         effort: Effort,
     ) -> Self {
+        let index = reader.index().clone();
         let shared = Arc::new(Shared {
             storage,
             keys,
@@ -242,7 +245,7 @@ impl ChunkWriter {
             std::thread::spawn(move || pack_blocks(&packer, &incoming, &packs)),
             std::thread::spawn(move || upload_packs(&uploader, &outgoing)),
         ];
-        Self { shared, effort, condemned, workers: Mutex::default(), blocks: Some(blocks), threads }
+        Self { shared, reader, effort, condemned, workers: Mutex::default(), blocks: Some(blocks), threads }
     }
 
     /// Runs `work` with a worker, which no other thread uses meanwhile.
@@ -262,7 +265,8 @@ impl ChunkWriter {
         self.shared.keys.chunk_id(plain)
     }
 
-    /// For each chunk, whether it is in the repository or will be when this session is finished.
+    /// For each chunk, whether it is in the repository or will be when this session is finished. What the index says is
+    /// held against the pack's footer: a chunk that counts as known and is not there would be missed by the restore.
     pub fn is_known(&self, ids: &[ChunkId]) -> Result<Vec<bool>> {
         let claimed: Vec<bool> = ids.iter().map(|id| self.shared.claims.holds(id)).collect();
         let slots = self.shared.index.get(ids)?;
@@ -273,7 +277,7 @@ impl ChunkWriter {
             .map(|(claimed, (id, slot))| match slot {
                 _ if claimed => Ok(true),
                 Some(_) if look_closer => self.is_there_to_stay(id),
-                slot => Ok(slot.is_some()),
+                slot => Ok(slot.is_some_and(|slot| self.reader.is_at(id, &slot))),
             })
             .collect()
     }
@@ -281,10 +285,10 @@ impl ChunkWriter {
     /// Whether a chunk is in a pack that is not condemned, full or with its base in such a pack: this session began
     /// after packs were condemned, so gc does not wait for it before it removes them.
     fn is_there_to_stay(&self, id: &ChunkId) -> Result<bool> {
-        let stays = |slot: &Slot| !self.condemned.contains(&slot.pack);
-        for slot in self.shared.index.places(id)?.iter().filter(|slot| stays(slot)) {
+        let stays = |id: &ChunkId, slot: &Slot| !self.condemned.contains(&slot.pack) && self.reader.is_at(id, slot);
+        for slot in self.shared.index.places(id)?.iter().filter(|slot| stays(id, slot)) {
             let Some(base) = slot.base else { return Ok(true) };
-            if self.shared.index.places(&base)?.iter().any(|slot| slot.base.is_none() && stays(slot)) {
+            if self.shared.index.places(&base)?.iter().any(|slot| slot.base.is_none() && stays(&base, slot)) {
                 return Ok(true);
             }
         }

@@ -1,6 +1,7 @@
 //! Moving what is needed out of packs that go.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -16,7 +17,7 @@ use crate::repo::{ChunkWriter, Condemned, Lane, PackInfo, Reader, Repository, Sl
 /// which must then find each of them in a pack that is not `going`. Returns the bytes of the new packs.
 pub fn move_live(
     repo: &Repository,
-    reader: &Reader,
+    reader: &Arc<Reader>,
     packs: &[PackInfo],
     live: &PlaceSet,
     going: &HashSet<u32>,
