@@ -170,8 +170,8 @@ fn the_master_key_is_not_seen_in_a_slot() {
 }
 
 #[test]
-fn the_default_cost_is_64_mib_and_three_passes() {
-    assert_eq!(Argon2Params::default(), Argon2Params { memory_kib: 65_536, time: 3, lanes: 1 });
+fn the_default_cost_is_64_mib_three_passes_and_four_lanes() {
+    assert_eq!(Argon2Params::default(), Argon2Params { memory_kib: 65_536, time: 3, lanes: 4 });
 }
 
 proptest! {
