@@ -12,7 +12,7 @@ use super::CodecError;
 use super::zstd_frame::failed;
 
 /// zstd level of deltas, and the shortest match that they look for: measured on three days of a PostgreSQL database.
-const LEVEL: i32 = 3;
+const LEVEL: i32 = 1;
 const MIN_MATCH: u32 = 6;
 
 /// ZSTD_MAGIC_DICTIONARY, little endian.

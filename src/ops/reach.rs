@@ -20,6 +20,8 @@ use crate::repo::{Reader, Slot, absent, is_long, read_directory, read_entries, r
 const NODES_AT_ONCE: usize = 256;
 /// References to data that are gathered before they are looked up.
 const LEAVES_AT_ONCE: usize = 1 << 15;
+/// Ids that a thread looks up together.
+const IDS_AT_ONCE: usize = 1 << 10;
 
 /// A set of places in packs: one bit for each slot, one bitmap for each pack that is in it at all.
 #[derive(Debug, Clone, Default)]
@@ -366,9 +368,11 @@ impl<'r> Walk<'r> {
     /// Looks chunks up, each pack's footer once, several packs side by side. Reports those that are not there.
     fn confirm(&self, wanted: &[(ChunkId, u64)], visitor: &mut dyn Visitor) -> Result<Vec<Option<Confirmed>>> {
         let ids: Vec<ChunkId> = wanted.iter().map(|(id, _)| *id).collect();
-        let slots = self.reader.index().get(&ids)?;
+        let index = self.reader.index();
+        let slots: Vec<Vec<Option<Slot>>> =
+            ids.par_chunks(IDS_AT_ONCE).map(|ids| index.get(ids)).collect::<Result<_>>()?;
         let mut order: Vec<(Slot, usize, ChunkId)> = Vec::with_capacity(ids.len());
-        for (at, (id, slot)) in ids.iter().zip(slots).enumerate() {
+        for (at, (id, slot)) in ids.iter().zip(slots.into_iter().flatten()).enumerate() {
             match slot {
                 Some(slot) => order.push((slot, at, *id)),
                 None => visitor.fault(Fault::of(*id, absent(id)))?,

@@ -14,8 +14,8 @@ use super::fetch::Piece;
 use super::folders::Named;
 use super::patch::Patch;
 
-/// A batch is full when it has so many files or pieces. The first is small, so that there is work at once; then each is
-/// four times as large as the one before: a block is decoded once for each batch that needs it.
+/// A batch is full when it has so many files or pieces. The first is small, so that there is work at once, the others are
+/// large: a block is decoded once for each batch that needs it.
 const FILES_FIRST: usize = 2 * 1024;
 const FILES_MAX: usize = 64 * 1024;
 const PIECES_PER_FILE: usize = 4;
@@ -43,6 +43,8 @@ pub(super) struct FileWork {
     pub(super) metadata: Metadata,
     pub(super) content: Content,
     pub(super) how: How,
+    /// Whether a part of it is written already: then the file is there.
+    pub(super) is_made: bool,
     /// Which parts of the content are needed, in order. They begin and end where chunks do; a run may be cut anywhere.
     pub(super) ranges: Vec<Range<u64>>,
     /// Its number among all work, for what is kept of it.
@@ -55,7 +57,7 @@ impl FileWork {
     /// A file that is not there yet, and needs all of its content.
     pub(super) fn new(folder: u32, name: Box<[u8]>, metadata: Metadata, content: Content) -> Self {
         let ranges = if content.is_empty() { Vec::new() } else { std::iter::once(0..content.len()).collect() };
-        Self { folder, name, metadata, content, how: How::New, ranges, number: 0, patches: Vec::new() }
+        Self { folder, name, metadata, content, how: How::New, is_made: false, ranges, number: 0, patches: Vec::new() }
     }
 }
 
@@ -86,6 +88,7 @@ pub(super) struct Task {
     /// Length of the whole content.
     pub(super) len: u64,
     pub(super) how: How,
+    pub(super) is_made: bool,
     /// Whether no earlier batch had a part of it.
     pub(super) begins: bool,
     /// Whether no later one has.
@@ -143,7 +146,7 @@ impl<'r> Batcher<'r> {
     /// The next batch of what `source` gives; `None` when there is no more.
     pub(super) fn next(&mut self, source: &mut dyn FnMut() -> Result<Option<Work>>) -> Result<Option<Batch>> {
         let mut batch = Batch { files_max: self.files_max, ..Batch::default() };
-        self.files_max = (self.files_max * 4).min(FILES_MAX);
+        self.files_max = FILES_MAX;
         while !batch.is_full() {
             if let Some(under_way) = self.under_way.take() {
                 self.take_file(under_way, &mut batch)?;
@@ -194,6 +197,7 @@ impl<'r> Batcher<'r> {
             number: work.number,
             len: work.content.len(),
             how: work.how,
+            is_made: work.is_made,
             begins: !file.begun,
             ends,
             inline: match &work.content {

@@ -113,7 +113,9 @@ impl Executor<'_> {
         let file = match (self.mode, task.how) {
             (Mode::Check, How::New) => None,
             (Mode::Check, How::Over { .. }) => Some(spot.open_file()?),
-            (Mode::Write { .. }, How::New) if task.begins => Some(spot.create_file(task.metadata.mode)?),
+            (Mode::Write { .. }, How::New) if task.begins && !task.is_made => {
+                Some(spot.create_file(task.metadata.mode)?)
+            }
             (Mode::Write { .. }, _) => Some(spot.open_to_write()?),
         };
         let mut open = OpenFile { task, spot, file };
@@ -164,6 +166,15 @@ impl Executor<'_> {
         self.progress.advance(len as u64);
         let How::Over { old_len } = open.task.how else {
             self.tally.written(len as u64);
+            if let Some(patches) = self.patches.filter(|patches| patches.has_room()) {
+                let mut at = offset;
+                let kept = parts.iter().zip(ids).map(|(part, id)| {
+                    let patch = Patch::whole(at, *id, part);
+                    at += part.len() as u64;
+                    patch
+                });
+                patches.keep(open.task.number, kept.collect());
+            }
             return open.write(self.mode, offset, parts);
         };
         let Some(file) = &open.file else { return Ok(()) };
@@ -171,8 +182,8 @@ impl Executor<'_> {
             read_zero_padded(file, offset, len, old).map_err(|error| open.spot.error(error))?;
             if let Some(patches) = self.patches.filter(|patches| patches.has_room()) {
                 let kept = each_with_old(offset, parts, old).zip(ids).filter_map(|((at, new, old), id)| {
-                    let is_there = at + new.len() as u64 <= old_len;
-                    is_there.then(|| Patch::of(at, *id, new, old)).flatten()
+                    let is_there = at + new.len() as u64 <= old_len && new.len() == old.len();
+                    is_there.then(|| Patch::of(at, *id, new, old))
                 });
                 patches.keep(open.task.number, kept.collect());
             }
@@ -245,7 +256,7 @@ impl Executor<'_> {
 
 /// Whether all of the file comes out of one block: then it is made, written and finished in one go.
 fn is_at_once(task: &Task, blocks: u32) -> bool {
-    task.how == How::New && task.begins && task.ends && task.runs.is_empty() && blocks == 1
+    task.how == How::New && !task.is_made && task.begins && task.ends && task.runs.is_empty() && blocks == 1
 }
 
 /// A file that is being worked on.

@@ -10,11 +10,9 @@ use rayon::prelude::*;
 use crate::id::ChunkId;
 
 /// Memory for all that is kept, bytes. What goes beyond it is decoded again.
-const KEPT_BYTES: usize = 96 << 20;
+const KEPT_BYTES: usize = 144 << 20;
 /// So many bytes differ or are equal together.
 const GRAIN: usize = 32;
-/// A chunk of which a larger part than one in so many bytes differs is not kept.
-const SMALL: usize = 2;
 
 /// A chunk, as what differs in it from the bytes that are in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +28,14 @@ pub(super) struct Patch {
 }
 
 impl Patch {
-    /// What makes the chunk `new` out of `old`, which is of the same length; `None` where that is most of it.
-    pub(super) fn of(offset: u64, id: ChunkId, new: &[u8], old: &[u8]) -> Option<Self> {
+    /// A chunk that nothing is known of what is in its place.
+    pub(super) fn whole(offset: u64, id: ChunkId, new: &[u8]) -> Self {
+        let len = new.len() as u32;
+        Self { offset, len, id, ranges: std::iter::once(0..len).collect(), bytes: new.into() }
+    }
+
+    /// What makes the chunk `new` out of `old`, which is of the same length.
+    pub(super) fn of(offset: u64, id: ChunkId, new: &[u8], old: &[u8]) -> Self {
         let (mut ranges, mut bytes): (Vec<Range<u32>>, Vec<u8>) = (Vec::new(), Vec::new());
         let mut at = 0;
         for (new, old) in new.chunks(GRAIN).zip(old.chunks(GRAIN)) {
@@ -45,8 +49,12 @@ impl Patch {
             }
             at = end;
         }
-        let is_small = bytes.len() <= new.len() / SMALL && new.len() == old.len();
-        is_small.then(|| Self { offset, len: at, id, ranges: ranges.into(), bytes: bytes.into() })
+        Self { offset, len: at, id, ranges: ranges.into(), bytes: bytes.into() }
+    }
+
+    /// The bytes that differ, one part after the other.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Memory that it takes, bytes.
@@ -136,24 +144,22 @@ mod tests {
                 let at = at.index(new.len());
                 new[at] = byte;
             }
-            if let Some(patch) = Patch::of(5, ID, &new, &old) {
+            for patch in [Patch::of(5, ID, &new, &old), Patch::whole(5, ID, &new)] {
                 let mut made = old.clone();
                 patch.apply(&mut made);
-                prop_assert_eq!(made, new);
+                prop_assert_eq!(&made, &new);
                 prop_assert_eq!(patch.range(), 5..5 + old.len() as u64);
             }
         }
     }
 
     #[test]
-    fn what_differs_mostly_is_not_kept() {
+    fn what_differs_is_kept_and_no_more() {
         let old = vec![0u8; 64 * GRAIN];
         let mut new = old.clone();
         new[3 * GRAIN] = 1;
-        let patch = Patch::of(0, ID, &new, &old).unwrap();
+        let patch = Patch::of(0, ID, &new, &old);
         assert_eq!((patch.ranges.first(), patch.bytes.len()), (Some(&(3 * GRAIN as u32..4 * GRAIN as u32)), GRAIN));
-        assert_eq!(Patch::of(0, ID, &vec![1u8; 64 * GRAIN], &old), None);
-        assert_eq!(Patch::of(0, ID, &new, &old[1..]), None);
     }
 
     #[test]

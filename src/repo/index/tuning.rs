@@ -14,6 +14,8 @@ const WRITE_BUFFER_BYTES: usize = 16 << 20;
 /// read and drop them at every question.
 const METADATA_BLOCK_BYTES: usize = 4096;
 const FILTER_BITS: f64 = 10.0;
+/// Each snapshot leaves a file, and so many are brought together: by whichever program comes next, a restore too.
+const FILES_BEFORE_COMPACTION: i32 = 8;
 /// What the filter of a write buffer takes of it: some eight bits a chunk. Most questions of a first snapshot are about
 /// chunks that are nowhere.
 const WRITE_BUFFER_FILTER_RATIO: f64 = 0.02;
@@ -46,6 +48,7 @@ pub(super) fn options(read_only: bool) -> Options {
     options.set_memtable_whole_key_filtering(true);
     options.set_memtable_prefix_bloom_ratio(WRITE_BUFFER_FILTER_RATIO);
     options.set_max_write_buffer_number(2);
+    options.set_level_zero_file_num_compaction_trigger(FILES_BEFORE_COMPACTION);
     options.set_target_file_size_base(FILE_BYTES);
     options.set_level_compaction_dynamic_level_bytes(true);
     // A reader beside a writer holds every file open, so that none vanishes under it when the writer compacts.
