@@ -6,14 +6,15 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::chunk::{Class, HEAD_LEN, StreamChunker, class_of, page_chunk_len};
+use crate::chunk::{Cutting, HEAD_LEN, StreamChunker, cutting_of};
 use crate::crypto::RepoKeys;
 use crate::error::{Error, Result};
 use crate::format::pack::ChunkEntry;
 use crate::id::ChunkId;
 use crate::ops::Progress;
+use crate::ops::capture::Cutter;
 
-use super::measure::{Cores, Meter};
+use super::measure::{Cores, Meter, each};
 use super::place::Place;
 use super::report::{Direction, Speed, Stage};
 use super::sample::{Chosen, choose};
@@ -58,12 +59,25 @@ impl Lab<'_> {
         let all_cores = by_all.then(|| measure(Cores::All)).transpose()?;
         Ok(Stage { name, direction, what, bytes, bytes_out: None, items: items as u64, one_core, all_cores })
     }
+
+    /// Measures a stage that does the same `work` with each of `items`, by one thread and by all, each with a state of
+    /// its own from `init`. `amount` is what the stage is told to be of: bytes, and a count.
+    pub fn stage_of_each<T: Sync, S>(
+        &self,
+        name: (&'static str, Direction, &'static str),
+        amount: (u64, usize),
+        items: &[T],
+        init: impl Fn() -> S + Sync + Send,
+        work: impl Fn(&mut S, &T) -> Result<()> + Sync + Send,
+    ) -> Result<Stage> {
+        self.stage(name, amount, true, || Ok(()), |cores, ()| each(cores, items, &init, &work))
+    }
 }
 
 /// A piece of a file, as the pipeline takes it at once.
 pub struct Item {
     pub path: PathBuf,
-    pub class: Class,
+    pub cutting: Cutting,
     pub part: Chosen,
     pub bytes: Vec<u8>,
 }
@@ -93,11 +107,11 @@ pub fn gather(root: &Path, files: &[Found], stop: &Stop) -> Result<Vec<Item>> {
         let Some(found) = files.get(part.file).filter(|_| part.len() > 0) else { continue };
         let path = root.join(&found.relative);
         let head = read(&path, &Chosen::stretch(part.file, 0..found.len.min(HEAD_LEN as u64)), stop)?;
-        let class = class_of(&found.relative, &head, found.len);
+        let cutting = cutting_of(&found.relative, &head, found.len);
         for range in part.ranges.iter().flat_map(batches) {
             let part = Chosen::stretch(part.file, range);
             let bytes = read(&path, &part, stop)?;
-            items.push(Item { path: path.clone(), class, part, bytes });
+            items.push(Item { path: path.clone(), cutting, part, bytes });
         }
     }
     Ok(items)
@@ -120,22 +134,7 @@ fn batches(range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
 
 /// Cuts a piece as the pipeline does.
 pub fn cuts(item: &Item, chunker: StreamChunker, page_target: u32) -> Vec<Range<usize>> {
-    let len = item.bytes.len();
-    match item.class {
-        Class::Page { page_size } => {
-            let chunk_len = page_chunk_len(page_size, page_target);
-            (0..len).step_by(chunk_len).map(|start| start..(start + chunk_len).min(len)).collect()
-        }
-        Class::Stream => {
-            let mut cuts = Vec::with_capacity(len / 8192 + 1);
-            let mut start = 0;
-            while let Some(found) = item.bytes.get(start..).and_then(|rest| chunker.next_cut(rest, true)) {
-                cuts.push(start..start + found);
-                start += found;
-            }
-            cuts
-        }
-    }
+    Cutter::new(item.cutting, chunker, page_target).cut(&item.bytes, true)
 }
 
 /// A chunk, with its id and its bytes.

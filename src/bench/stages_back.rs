@@ -21,21 +21,14 @@ const OUT: &str = "out";
 pub fn read_packs(lab: &Lab<'_>, packs: &[Pack], storage: &LocalFolder) -> Result<Stage> {
     let bytes = total(packs.iter().map(|pack| pack.bytes.as_slice()));
     let what = ("read packs", Direction::Back, "whole, out of the folder, from the system's cache");
-    lab.stage(
+    lab.stage_of_each(
         what,
         (bytes, packs.len()),
-        true,
-        || Ok(()),
-        |cores, ()| {
-            each(
-                cores,
-                packs,
-                || (),
-                |(), pack| {
-                    black_box(storage.get(&pack_name(&pack.id))?);
-                    Ok(())
-                },
-            )
+        packs,
+        || (),
+        |(), pack| {
+            black_box(storage.get(&pack_name(&pack.id))?);
+            Ok(())
         },
     )
 }
@@ -67,62 +60,39 @@ pub fn open(lab: &Lab<'_>, made: &[Made]) -> Result<Stage> {
 pub fn decompress(lab: &Lab<'_>, made: &[Made]) -> Result<Stage> {
     let bytes = total(made.iter().map(|block| block.plain.as_slice()));
     let what = ("decompress", Direction::Back, "blocks; the bytes are what comes out");
-    lab.stage(
-        what,
-        (bytes, made.len()),
-        true,
-        || Ok(()),
-        |cores, ()| {
-            each(cores, made, Decompressor::default, |zstd, block| {
-                black_box(zstd.decompress(block.codec, &block.stored, block.plain.len()).map_err(failed)?);
-                Ok(())
-            })
-        },
-    )
+    lab.stage_of_each(what, (bytes, made.len()), made, Decompressor::default, |zstd, block| {
+        black_box(zstd.decompress(block.codec, &block.stored, block.plain.len()).map_err(failed)?);
+        Ok(())
+    })
 }
 
 pub fn apply(lab: &Lab<'_>, deltas: &[Delta<'_>]) -> Result<Stage> {
     let bytes = total(deltas.iter().map(|delta| delta.target.as_slice()));
     let groups: Vec<&[Delta<'_>]> = deltas.chunks(CHUNKS_AT_ONCE).collect();
     let what = ("apply deltas", Direction::Back, "to the chunks that they were made against");
-    lab.stage(
-        what,
-        (bytes, deltas.len()),
-        true,
-        || Ok(()),
-        |cores, ()| {
-            let init = || (DeltaDecoder::default(), Vec::new());
-            each(cores, &groups, init, |(decoder, out), group| {
-                for Delta { base, target, delta } in *group {
-                    out.clear();
-                    decoder.decode_into(base, delta, target.len(), out).map_err(failed)?;
-                    black_box(&out);
-                }
-                Ok(())
-            })
-        },
-    )
+    let init = || (DeltaDecoder::default(), Vec::new());
+    lab.stage_of_each(what, (bytes, deltas.len()), &groups, init, |(decoder, out), group| {
+        for Delta { base, target, delta } in *group {
+            out.clear();
+            decoder.decode_into(base, delta, target.len(), out).map_err(failed)?;
+            black_box(&out);
+        }
+        Ok(())
+    })
 }
 
 pub fn check(lab: &Lab<'_>, chunks: &[Cut<'_>]) -> Result<Stage> {
     let bytes = total(chunks.iter().map(|chunk| chunk.bytes));
     let groups: Vec<&[Cut<'_>]> = chunks.chunks(CHUNKS_AT_ONCE).collect();
     let what = ("check", Direction::Back, "each chunk against its id");
-    lab.stage(
+    lab.stage_of_each(
         what,
         (bytes, chunks.len()),
-        true,
-        || Ok(()),
-        |cores, ()| {
-            each(
-                cores,
-                &groups,
-                || (),
-                |(), group| match group.iter().all(|cut| lab.keys.chunk_id(cut.bytes) == cut.id) {
-                    true => Ok(()),
-                    false => Err(failed("a chunk is not what its id says")),
-                },
-            )
+        &groups,
+        || (),
+        |(), group| match group.iter().all(|cut| lab.keys.chunk_id(cut.bytes) == cut.id) {
+            true => Ok(()),
+            false => Err(failed("a chunk is not what its id says")),
         },
     )
 }

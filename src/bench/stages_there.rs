@@ -15,7 +15,6 @@ use crate::repo::{Index, pack_name};
 use crate::storage::{LocalFolder, Storage};
 
 use super::data::Random;
-use super::measure::each;
 use super::report::{Direction, Stage};
 use super::stages::{Cut, Item, Lab, Made, cuts, failed, total};
 
@@ -45,40 +44,25 @@ pub struct Pack {
 pub fn read(lab: &Lab<'_>, items: &[Item]) -> Result<Stage> {
     let bytes = total(items.iter().map(|item| item.bytes.as_slice()));
     let what = ("read", Direction::There, "files opened and read, from the system's cache");
-    lab.stage(
-        what,
-        (bytes, items.len()),
-        true,
-        || Ok(()),
-        |cores, ()| {
-            each(cores, items, Vec::new, |buffer: &mut Vec<u8>, item| {
-                item.read(buffer)?;
-                black_box(buffer);
-                Ok(())
-            })
-        },
-    )
+    lab.stage_of_each(what, (bytes, items.len()), items, Vec::new, |buffer: &mut Vec<u8>, item| {
+        item.read(buffer)?;
+        black_box(buffer);
+        Ok(())
+    })
 }
 
 pub fn cut(lab: &Lab<'_>, items: &[Item]) -> Result<Stage> {
     let bytes = total(items.iter().map(|item| item.bytes.as_slice()));
     let chunks = items.par_iter().map(|item| cuts(item, lab.chunker, lab.page_target).len()).sum();
     let what = ("cut", Direction::There, "into chunks, by content or by pages");
-    lab.stage(
+    lab.stage_of_each(
         what,
         (bytes, chunks),
-        true,
-        || Ok(()),
-        |cores, ()| {
-            each(
-                cores,
-                items,
-                || (),
-                |(), item| {
-                    black_box(cuts(item, lab.chunker, lab.page_target));
-                    Ok(())
-                },
-            )
+        items,
+        || (),
+        |(), item| {
+            black_box(cuts(item, lab.chunker, lab.page_target));
+            Ok(())
         },
     )
 }
@@ -103,23 +87,16 @@ pub fn hash(lab: &Lab<'_>, items: &[Item]) -> Result<Stage> {
         .collect();
     let groups: Vec<&[&[u8]]> = pieces.chunks(CHUNKS_AT_ONCE).collect();
     let what = ("hash", Direction::There, "runs recognised, ids of the other chunks by BLAKE3");
-    lab.stage(
+    lab.stage_of_each(
         what,
         (bytes, pieces.len()),
-        true,
-        || Ok(()),
-        |cores, ()| {
-            each(
-                cores,
-                &groups,
-                || (),
-                |(), group| {
-                    for piece in group.iter().filter(|piece| repeated_byte(piece).is_none()) {
-                        black_box(lab.keys.chunk_id(piece));
-                    }
-                    Ok(())
-                },
-            )
+        &groups,
+        || (),
+        |(), group| {
+            for piece in group.iter().filter(|piece| repeated_byte(piece).is_none()) {
+                black_box(lab.keys.chunk_id(piece));
+            }
+            Ok(())
         },
     )
 }
@@ -139,21 +116,14 @@ pub fn look_up(lab: &Lab<'_>, chunks: &[Cut<'_>]) -> Result<[Stage; 2]> {
     let others: Vec<ChunkId> = known.iter().map(another).collect();
     let ask = |what, ids: &[ChunkId]| {
         let batches: Vec<&[ChunkId]> = ids.chunks(LOOKUP_BATCH).collect();
-        lab.stage(
+        lab.stage_of_each(
             what,
             (bytes, ids.len()),
-            true,
-            || Ok(()),
-            |cores, ()| {
-                each(
-                    cores,
-                    &batches,
-                    || (),
-                    |(), batch| {
-                        black_box(index.get(batch)?);
-                        Ok(())
-                    },
-                )
+            &batches,
+            || (),
+            |(), batch| {
+                black_box(index.get(batch)?);
+                Ok(())
             },
         )
     };
@@ -199,20 +169,13 @@ pub fn delta<'i>(lab: &Lab<'_>, chunks: &[Cut<'i>]) -> Result<(Stage, Vec<Delta<
     let bytes = total(deltas.iter().map(|delta| delta.target.as_slice()));
     let groups: Vec<&[Delta<'i>]> = deltas.chunks(CHUNKS_AT_ONCE).collect();
     let what = ("delta", Direction::There, "against a version in memory that differs in 60 bytes of each chunk");
-    let mut stage = lab.stage(
-        what,
-        (bytes, deltas.len()),
-        true,
-        || Ok(()),
-        |cores, ()| {
-            each(cores, &groups, DeltaEncoder::default, |encoder, group| {
-                for Delta { base, target, .. } in *group {
-                    black_box(encoder.encode(base, target, target.len() / 2));
-                }
-                Ok(())
-            })
-        },
-    )?;
+    let mut stage =
+        lab.stage_of_each(what, (bytes, deltas.len()), &groups, DeltaEncoder::default, |encoder, group| {
+            for Delta { base, target, .. } in *group {
+                black_box(encoder.encode(base, target, target.len() / 2));
+            }
+            Ok(())
+        })?;
     let mut encoder = DeltaEncoder::default();
     for delta in &mut deltas {
         delta.delta = encoder.encode(delta.base, &delta.target, usize::MAX).unwrap_or_default().to_vec();
@@ -245,19 +208,11 @@ pub fn compress(lab: &Lab<'_>, chunks: &[Cut<'_>]) -> Result<(Stage, Vec<Made>)>
     let bytes = total(blocks.iter().map(|(plain, _)| plain.as_slice()));
     let compressor = || Compressor::new(Effort::Default).map(|compressor| (compressor, Habit::default()));
     let what = ("compress", Direction::There, "blocks of 512 KiB by zstd, at the default effort");
-    let mut stage = lab.stage(
-        what,
-        (bytes, blocks.len()),
-        true,
-        || Ok(()),
-        |cores, ()| {
-            each(cores, &blocks, compressor, |compressor, (plain, _)| {
-                let (compressor, habit) = compressor.as_mut().map_err(failed)?;
-                black_box(compressor.compress(plain, habit).map_err(failed)?);
-                Ok(())
-            })
-        },
-    )?;
+    let mut stage = lab.stage_of_each(what, (bytes, blocks.len()), &blocks, compressor, |compressor, (plain, _)| {
+        let (compressor, habit) = compressor.as_mut().map_err(failed)?;
+        black_box(compressor.compress(plain, habit).map_err(failed)?);
+        Ok(())
+    })?;
     let made: Vec<Made> = blocks
         .into_par_iter()
         .map_init(compressor, |compressor, (plain, chunks)| {

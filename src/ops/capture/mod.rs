@@ -9,6 +9,7 @@ mod session;
 mod tree;
 
 pub use content::{Captured, ContentWriter, SMALL_FILE};
+pub use cutter::Cutter;
 pub use images::{FileImages, LOGS_MAX, Log, PageImages};
 pub use random_read::RandomRead;
 pub use session::{Capture, SnapshotRequest, commit_copy, take_snapshot};
