@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::format::ledger::{InstanceSettings, LedgerRecord};
 use crate::format::manifest::{Component, InstanceRecord, Origin, SnapshotType};
 use crate::ops::Progress;
-use crate::source::SourceUrl;
 use crate::source::kind::Description;
+use crate::source::url::SourceUrl;
 
 use super::catalog::{Catalog, Definition, check_instance_name};
 use super::settings::SettingsSpec;

@@ -17,7 +17,7 @@ use crate::format::manifest::{Component, Manifest, Outcome, SnapshotType};
 use crate::id::SnapshotId;
 use crate::ops::restore::RestoreReport;
 use crate::ops::{Progress, check_present};
-use crate::repo::{Reader, Repository};
+use crate::repo::Reader;
 use crate::source::kind::{Attempt, Check, Dump, Material, Reverted, Source, Staged};
 use crate::source::stored::Stored;
 
@@ -25,6 +25,7 @@ use super::Service;
 use super::catalog::{Catalog, Snapshot};
 use super::snapshots::TakeOptions;
 use super::sources::{Part, Parts};
+use super::unfinished::unfinished;
 use super::view::timestamp;
 
 /// One component on its way.
@@ -65,20 +66,6 @@ pub(super) struct Ran {
     pub checks: Vec<Check>,
     /// The snapshot of the state before.
     pub safety: Option<SnapshotId>,
-}
-
-/// Why an instance whose restore is not over cannot be used.
-pub(super) fn unfinished(repo: &Repository, state: &RestoreState) -> Error {
-    let (instance, stage) = (&state.instance, state.stage.as_str());
-    match repo.surroundings().processes.is_alive(&state.process) {
-        Some(false) => Error::Refused(format!(
-            "a restore over {instance} was cut short ({stage}); `snaphold restore --resume {instance}` completes it, `snaphold restore --abort {instance}` goes back"
-        )),
-        _ => Error::Busy(format!(
-            "{instance} is being restored by process {} ({stage}); try again when that is over",
-            state.process.pid
-        )),
-    }
 }
 
 impl<'s> Run<'s> {
