@@ -6,6 +6,7 @@ pub mod kind;
 pub mod loaded;
 pub mod members;
 pub mod open_file;
+pub mod postgres;
 pub mod program;
 pub mod sqlite;
 pub mod stored;
@@ -19,7 +20,7 @@ use crate::format::manifest::Origin;
 use kind::Kind;
 
 /// Every kind of source that there is. A new database is its folder and a line here.
-pub const KINDS: &[&dyn Kind] = &[&files::Files, &sqlite::Sqlite];
+pub const KINDS: &[&dyn Kind] = &[&files::Files, &sqlite::Sqlite, &postgres::Postgres];
 
 /// The kind that a URL's scheme names.
 pub fn kind_of(url: &SourceUrl) -> Result<&'static dyn Kind> {
