@@ -2,8 +2,6 @@
 
 use crate::error::Error;
 
-use super::server::Server;
-
 /// What a tool says, and what that means.
 struct Known {
     /// It says one of these.
@@ -98,10 +96,9 @@ const KNOWN: &[Known] = &[
     },
 ];
 
-/// What a tool complained of, as an error that says what to do; other errors as they are.
-pub fn explain(error: Error, server: &Server) -> Error {
+/// What a tool complained of, as an error that says what to do; other errors as they are. `shown` is the source.
+pub fn explain(error: Error, shown: &str) -> Error {
     let Error::Failed(said) = error else { return error };
-    let shown = &server.shown;
     if let Some(missing) = missing(&said, "database \"") {
         return Error::NotFound(format!(
             "{shown}: there is no database {missing:?} on this server; create it, or name another"

@@ -49,7 +49,7 @@ pub fn begin(server: &Server) -> Result<Dumping<'_>> {
         Err(problem) => {
             // A pg_dump that ended says why; one that still runs wrote something else than an archive.
             drop(input);
-            running.finish().map_err(|error| explain(error, server))?;
+            running.finish().map_err(|error| explain(error, &server.shown))?;
             Err(problem.error(ARCHIVE))
         }
     }
@@ -64,7 +64,7 @@ impl Capturing for Dumping<'_> {
         let stored = store_blocks(&mut store, &contents, &mut blocks);
         drop(blocks);
         // A pg_dump that fails ends its archive too: its own word is the better reason.
-        running.finish().map_err(|error| explain(error, server))?;
+        running.finish().map_err(|error| explain(error, &server.shown))?;
         let counts = stored?;
         let listed: String = counts.iter().map(Counted::line).collect();
         let metadata = || plain_metadata(0o600, 0);

@@ -8,12 +8,12 @@ use crate::ops::Progress;
 use crate::ops::restore::RestoreReport;
 use crate::source::access::Place;
 use crate::source::kind::{Attempt, Check, Material, Reverted, Staged};
+use crate::source::program::Running;
 use crate::source::stored::Stored;
 
 use super::archive::Contents;
 use super::assemble::{Archive, origin_of};
 use super::create::Recipe;
-use super::errors::explain;
 use super::load::{self, Loaded};
 use super::server::{Server, Version, identifier, knows_restrict, literal};
 
@@ -155,7 +155,7 @@ impl<'s> Restore<'s> {
         let restricts = knows_restrict(&self.server.programs, &psql)?;
         let mut command = self.server.command(&psql, &self.new);
         command.args(["-X", "-q", "-w", "-o", "/dev/null", "-v", "ON_ERROR_STOP=1", "--single-transaction", "-f", "-"]);
-        feed(self.server, command, "psql", &mut |out| loaded.write(restricts, out, progress))
+        self.server.feed(command, "psql", &mut |out| loaded.write(restricts, out, progress))
     }
 
     /// Whether the restored database has its name.
@@ -199,14 +199,11 @@ impl<'s> Restore<'s> {
     }
 
     /// Ends the sessions of databases for some seconds, beside what is done here. Killed when it is dropped.
-    fn evict(&self, oids: &str) -> Result<crate::source::program::Running> {
+    fn evict(&self, oids: &str) -> Result<Running> {
         let step = format!(
             "SELECT count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity WHERE datid IN ({oids});\nSELECT pg_catalog.pg_sleep(0.1);\n"
         );
-        let psql = super::server::find(&self.server.programs, "psql", None)?;
-        let mut command = self.server.command(&psql, self.server.maintenance());
-        command.args(["-X", "-q", "-A", "-t", "-w", "-f", "-"]).stdin(std::process::Stdio::piped());
-        let mut running = self.server.programs.start(command, "psql", self.server.password.as_ref())?;
+        let mut running = self.server.start_psql(self.server.maintenance())?;
         if let Some(mut stdin) = running.stdin() {
             stdin
                 .write_all(step.repeat(EVICTIONS).as_bytes())
@@ -295,37 +292,12 @@ pub fn restore_into(
     let mut command = server.command(&server.tool("pg_restore", version)?, database);
     // Where it goes to must be said, or it writes SQL; the rest of the login is in its environment.
     command.args(["--exit-on-error", "-w"]).arg(format!("--dbname={}", conninfo(database)));
-    feed(server, command, "pg_restore", write)
+    server.feed(command, "pg_restore", write)
 }
 
 /// A database's name as libpq's text of a connection, which cannot be taken for anything else.
 fn conninfo(database: &str) -> String {
     format!("dbname='{}'", database.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
-/// Runs a command with what `write` writes as its input. An error of the repository goes before what the command then
-/// says.
-pub fn feed(
-    server: &Server,
-    command: std::process::Command,
-    name: &str,
-    write: &mut (dyn FnMut(&mut dyn Write) -> Result<()> + Send),
-) -> Result<()> {
-    let mut broken = None;
-    let fed = server.programs.run_with(command, name, server.password.as_ref(), |out| {
-        write(out).map_err(|error| match error {
-            Error::Target { .. } => error,
-            error => {
-                let text = error.to_string();
-                broken = Some(error);
-                Error::Failed(text)
-            }
-        })
-    });
-    match broken {
-        Some(error) => Err(error),
-        None => fed.map(drop).map_err(|error| explain(error, server)),
-    }
 }
 
 #[cfg(test)]

@@ -28,10 +28,10 @@ use crate::error::{Error, Result};
 use crate::ops::Progress;
 use crate::ops::export::ExportFormat;
 
-use super::SourceUrl;
 use super::access::{Place, Settings};
 use super::kind::{Check, Export, Exported, Item, Kind, Source};
 use super::stored::Stored;
+use super::url::SourceUrl;
 
 use assemble::origin_of;
 use names::{LOGICAL, NAME, PHYSICAL};

@@ -97,7 +97,7 @@ pub fn begin<'s>(server: &'s Server, place: &'s Place) -> Result<Copying<'s>> {
     let first = io::BufRead::fill_buf(&mut input).map(<[u8]>::len).unwrap_or_default();
     if first == 0 {
         drop(input);
-        running.finish().map_err(|error| explain(error, server))?;
+        running.finish().map_err(|error| explain(error, &server.shown))?;
         return Err(Error::Failed("pg_basebackup sent nothing".into()));
     }
     Ok(Copying { server, place, ready, running, input })
@@ -117,7 +117,7 @@ impl Capturing for Copying<'_> {
         };
         let stored = storing.members(Box::new(input));
         // Its own word is the better reason, and without a good end nothing counts.
-        running.finish().map_err(|error| explain(error, server))?;
+        running.finish().map_err(|error| explain(error, &server.shown))?;
         stored?;
         storing.logs()?;
         let mut store = storing.store;

@@ -1,12 +1,13 @@
 //! A PostgreSQL server, reached by its own tools.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
-use crate::source::SourceUrl;
 use crate::source::access::{Password, Settings};
-use crate::source::program::Programs;
+use crate::source::program::{Programs, Running};
+use crate::source::url::SourceUrl;
 
 use super::errors::explain;
 
@@ -114,7 +115,39 @@ impl Server {
 
     /// Runs a command of this server to its end; errors are explained.
     pub fn run(&self, command: Command, name: &str) -> Result<Vec<u8>> {
-        self.programs.run(command, name, self.password.as_ref()).map_err(|error| explain(error, self))
+        self.programs.run(command, name, self.password.as_ref()).map_err(|error| explain(error, &self.shown))
+    }
+
+    /// Runs a command with what `write` writes as its input. An error of the repository goes before what the command then
+    /// says.
+    pub fn feed(
+        &self,
+        command: Command,
+        name: &str,
+        write: &mut (dyn FnMut(&mut dyn Write) -> Result<()> + Send),
+    ) -> Result<()> {
+        let mut broken = None;
+        let fed = self.programs.run_with(command, name, self.password.as_ref(), |out| {
+            write(out).map_err(|error| match error {
+                Error::Target { .. } => error,
+                error => {
+                    let text = error.to_string();
+                    broken = Some(error);
+                    Error::Failed(text)
+                }
+            })
+        });
+        match broken {
+            Some(error) => Err(error),
+            None => fed.map(drop).map_err(|error| explain(error, &self.shown)),
+        }
+    }
+
+    /// Starts a psql that runs what is written to it.
+    pub fn start_psql(&self, database: &str) -> Result<Running> {
+        let mut command = self.psql(database)?;
+        command.args(["-f", "-"]).stdin(Stdio::piped());
+        self.programs.start(command, "psql", self.password.as_ref())
     }
 
     fn psql(&self, database: &str) -> Result<Command> {
@@ -146,7 +179,7 @@ impl Server {
             .run_with(command, "psql", self.password.as_ref(), |input| {
                 input.write_all(text.as_bytes()).map_err(|error| Error::Failed(format!("cannot ask psql: {error}")))
             })
-            .map_err(|error| explain(error, self))?;
+            .map_err(|error| explain(error, &self.shown))?;
         let printed = String::from_utf8_lossy(&printed).into_owned();
         let printed = printed.strip_suffix('\n').unwrap_or(&printed);
         if printed.is_empty() {
