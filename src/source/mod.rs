@@ -8,6 +8,7 @@ pub mod loaded;
 pub mod members;
 pub mod open_file;
 mod password;
+pub mod postgres;
 pub mod program;
 pub mod sqlite;
 pub mod stored;
