@@ -5,6 +5,7 @@ pub mod files;
 pub mod kind;
 pub mod kinds;
 pub mod loaded;
+pub mod mariadb;
 pub mod members;
 pub mod open_file;
 mod password;
