@@ -4,6 +4,7 @@ pub mod files;
 pub mod loaded;
 mod logs;
 pub mod open_file;
+pub mod redis;
 pub mod sqlite;
 mod url;
 
