@@ -90,7 +90,9 @@ impl Sorter {
     fn spill(&mut self) -> Result<(), Fault> {
         self.sort();
         if self.spill.is_none() {
-            let file = tempfile::tempfile_in(&self.folder).map_err(|error| Error::target(&self.folder, error))?;
+            // It has a name for a moment only.
+            let file = tempfile::Builder::new().prefix("snaphold-redis-").tempfile_in(&self.folder);
+            let (file, _) = file.map_err(|error| Error::target(&self.folder, error))?.into_parts();
             self.spill = Some(Spill { file: BufWriter::with_capacity(1 << 20, file), ends: Vec::new(), at: 0 });
         }
         let Some(spill) = &mut self.spill else { return Ok(()) };
