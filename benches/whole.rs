@@ -53,7 +53,7 @@ impl Place {
         let index = folder.path().join("index");
         let surroundings = surroundings::real();
         let repo = Repository::create(storage, &index, surroundings, options, Some((&secret, "bench"))).unwrap();
-        let service = Service::new(repo, Plans::built_in(), folder.path().to_path_buf(), None);
+        let service = Service::new(repo, Plans::built_in(), folder.path().to_path_buf(), Default::default(), None);
         let spec = InstanceSpec {
             source: Some(Some(format!("files:{}", tree.display()))),
             always_read: Some(always_read),

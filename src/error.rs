@@ -132,6 +132,23 @@ impl Error {
         Error::Damaged { object: object.to_string(), detail: detail.to_string() }
     }
 
+    /// The same kind of error, saying first what it is about.
+    pub fn with_context(self, about: &str) -> Self {
+        match self {
+            Error::Usage(text) => Error::Usage(format!("{about}: {text}")),
+            Error::NotFound(text) => Error::NotFound(format!("{about}: {text}")),
+            Error::Refused(text) => Error::Refused(format!("{about}: {text}")),
+            Error::Busy(text) => Error::Busy(format!("{about}: {text}")),
+            Error::Failed(text) => Error::Failed(format!("{about}: {text}")),
+            Error::Source { .. } => Error::Failed(format!("{about}: {self}")),
+            // What these say of the repository or the target stands by itself.
+            other @ (Error::Damaged { .. }
+            | Error::Unsupported { .. }
+            | Error::Target { .. }
+            | Error::Storage { .. }) => other,
+        }
+    }
+
     /// A source file that could not be read.
     pub fn source(path: impl Into<PathBuf>, error: io::Error) -> Self {
         Error::Source { path: path.into(), error }

@@ -120,7 +120,7 @@ pub fn make(repository: &Path, source: &Path, key: &Path, count: usize) {
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(format!("{file:04}.txt")), bytes).unwrap();
     }
-    let service = Service::new(repo, Plans::built_in(), source.to_path_buf(), None);
+    let service = Service::new(repo, Plans::built_in(), source.to_path_buf(), Default::default(), None);
     let url = format!("files:{}", source.display());
     service.add_instance("many", InstanceSpec { source: Some(Some(url)), ..InstanceSpec::default() }).unwrap();
 }

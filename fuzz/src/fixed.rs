@@ -103,7 +103,7 @@ fn new_world() -> World {
     // the fuzzer ends leaves nothing behind.
     let reader = repo.open_index().unwrap().reader;
     drop(index);
-    let service = Service::new(repo, Plans::built_in(), std::env::temp_dir(), None);
+    let service = Service::new(repo, Plans::built_in(), std::env::temp_dir(), Default::default(), None);
     World { storage, service, reader }
 }
 

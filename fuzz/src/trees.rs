@@ -88,7 +88,8 @@ pub fn export(data: &[u8]) -> bool {
         only: None,
         threads: 1,
         staging: &staging,
-        sqlite_dump: None,
+        item: None,
+        dumps: None,
     };
     let mut tar = Bounded(Vec::new());
     match export_stream(&world.reader, &manifest, &options, &mut tar, &Silent) {

@@ -1,13 +1,20 @@
 //! What a command needs: the repository, the plans, a place for files in between.
 
+use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 use snaphold::clock::Surroundings;
 use snaphold::crypto::Secret;
 use snaphold::error::{Error, Result};
 use snaphold::repo::Repository;
 use snaphold::service::{Plans, Service};
+use snaphold::source::program::Programs;
 use snaphold::storage::{LocalFolder, ObjectKind, Storage};
 
 use super::args::GlobalArgs;
@@ -88,7 +95,11 @@ impl Context {
     /// The repository with its plans.
     pub fn service(&self) -> Result<Service> {
         let plans = self.plans()?;
-        Ok(Service::new(self.repository()?, plans, self.staging(), Some(self.repository_folder()?)))
+        let programs = programs();
+        stop_children_on_signals(programs.clone())?;
+        let service =
+            Service::new(self.repository()?, plans, self.staging(), programs, Some(self.repository_folder()?));
+        Ok(service.with_password(secret::source_password()))
     }
 
     /// A folder for files in between.
@@ -103,6 +114,25 @@ impl Context {
     pub fn progress(&self) -> Teller {
         Teller::new(self.global.quiet, self.global.json)
     }
+}
+
+/// Runs databases' tools. They get this program's environment, but for what is its own: passphrases are among that.
+fn programs() -> Programs {
+    let is_own = |name: &OsString| name.as_encoded_bytes().starts_with(b"SNAPHOLD_");
+    Programs::new(std::env::vars_os().filter(|(name, _)| !is_own(name)).collect())
+}
+
+/// A signal that ends this program ends its children first: a throw-away server would outlive it.
+fn stop_children_on_signals(programs: Programs) -> Result<()> {
+    let failed = |error: io::Error| Error::Failed(format!("cannot wait for signals: {error}"));
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
+    let waiting = std::thread::Builder::new().name("signals".into()).spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            programs.stop_all();
+            let _ = emulate_default_handler(signal);
+        }
+    });
+    waiting.map(drop).map_err(failed)
 }
 
 /// Whether the folder is a repository, or what is left of one. A config that is lost is then the library's to name.

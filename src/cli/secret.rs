@@ -10,11 +10,14 @@ use std::process::{Command, Stdio};
 use snaphold::crypto::Secret;
 use snaphold::error::{Error, Result};
 use snaphold::limits::{KEY_FILE_MIN, SECRET_MAX};
+use snaphold::source::access::Password;
 use zeroize::Zeroizing;
 
 use super::args::{GlobalArgs, NewSecretArgs};
 
 const PASSPHRASE: &str = "SNAPHOLD_PASSPHRASE";
+/// The variable with the password of an instance's source.
+pub const SOURCE_PASSWORD: &str = "SNAPHOLD_SOURCE_PASSWORD";
 const PASSPHRASE_FILE: &str = "SNAPHOLD_PASSPHRASE_FILE";
 const NEW_PASSPHRASE: &str = "SNAPHOLD_NEW_PASSPHRASE";
 
@@ -74,6 +77,12 @@ fn given(global: &GlobalArgs) -> Result<Option<Secret>> {
         return variable(PASSPHRASE, value).map(Some);
     }
     std::env::var_os(PASSPHRASE_FILE).map(|path| passphrase_file(Path::new(&path))).transpose()
+}
+
+/// The password of an instance's source that is given for this run.
+pub fn source_password() -> Option<Password> {
+    let text = std::env::var(SOURCE_PASSWORD).ok().filter(|text| !text.is_empty())?;
+    Some(Password::new(text))
 }
 
 fn variable(name: &str, value: OsString) -> Result<Secret> {

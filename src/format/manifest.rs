@@ -1,5 +1,7 @@
 //! Manifests: one small object a snapshot. Writing it is the commit.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::container::Form;
@@ -108,6 +110,23 @@ pub enum Origin {
         /// What it was.
         form: Form,
     },
+    /// A database, captured by its own means.
+    Database(DatabaseOrigin),
+}
+
+/// What is known of a captured database. `system` decides who can read the component's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseOrigin {
+    /// The kind of source: `postgres`, `mariadb`, `redis`, `neo4j`.
+    pub system: String,
+    /// How it was captured, where there are several ways: `logical`, `physical`. It decides what the files are.
+    pub mode: String,
+    /// The server's version.
+    pub version: String,
+    /// The database's name; empty where it is the whole server.
+    pub database: String,
+    /// What else the kind of source wants to know again. No secrets.
+    pub facts: BTreeMap<String, String>,
 }
 
 /// What a snapshot cost. Byte counts are plain unless they say stored.

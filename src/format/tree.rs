@@ -146,6 +146,15 @@ pub struct Entry {
     pub node: Node,
 }
 
+impl Entry {
+    /// A folder with nothing in it and no name: what a tree is compared with that has nothing beside it.
+    pub fn empty_folder() -> Self {
+        let metadata = Metadata { mode: 0o755, uid: 0, gid: 0, mtime_ns: 0, xattrs: Vec::new() };
+        let node = Node::Directory { listing: Content::Empty, summary: Summary::default() };
+        Self { name: Vec::new(), metadata, node }
+    }
+}
+
 /// A folder's entries, sorted by name (byte order), each name once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {

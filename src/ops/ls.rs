@@ -23,6 +23,29 @@ pub struct Listed {
     pub about: About,
 }
 
+impl Listed {
+    /// The root itself, whose path is empty.
+    pub fn root(entry: &Entry) -> Self {
+        Self { path: String::new(), path_hex: None, about: About::of(entry) }
+    }
+
+    /// The same, below the folder `name`.
+    pub fn below(self, name: &str) -> Self {
+        Self { path: below(name, &self.path), path_hex: self.path_hex.map(|hex| hex_below(name, &hex)), ..self }
+    }
+}
+
+/// A path that is shown, below the folder `name`.
+pub(super) fn below(name: &str, path: &str) -> String {
+    if path.is_empty() || path == "." { name.to_string() } else { format!("{name}/{path}") }
+}
+
+/// A path in hexadecimal, below the folder `name`.
+pub(super) fn hex_below(name: &str, hex: &str) -> String {
+    let above: String = name.bytes().chain(*b"/").map(|byte| format!("{byte:02x}")).collect();
+    above + hex
+}
+
 /// What is known of an entry but for its path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct About {

@@ -13,3 +13,4 @@ pub mod verify;
 mod walk;
 
 pub use progress::{Progress, Silent};
+pub use reach::check_present;

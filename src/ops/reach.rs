@@ -94,6 +94,13 @@ impl Visitor for Strict {
     }
 }
 
+/// Whether every chunk that a snapshot needs is there, as its pack's footer says. Reads listings and recipes, no data.
+///
+/// Errors: [`Error::Damaged`] with the first that is missing.
+pub fn check_present(reader: &Reader, manifest: &Manifest) -> Result<()> {
+    Walk::new(reader).snapshots([manifest], &mut Strict)
+}
+
 /// Looks away from faults.
 pub struct Lenient;
 

@@ -39,6 +39,14 @@ pub fn snapshot_topic(id: &SnapshotId) -> String {
     format!("5{id}")
 }
 
+/// What the topics of drills begin with; a snapshot's id follows.
+pub const PROOF_TOPIC: &str = "6";
+
+/// The topic of a snapshot's last drill.
+pub fn proof_topic(id: &SnapshotId) -> String {
+    format!("{PROOF_TOPIC}{id}")
+}
+
 /// The topic of what garbage collection has removed.
 pub const PURGED_TOPIC: &str = "7";
 
@@ -55,8 +63,17 @@ fn split(name: &ObjectName) -> Option<(String, u32)> {
 impl Repository {
     /// The topic of an instance's definition.
     pub fn instance_topic(&self, name: &str) -> String {
+        self.topic_of('1', name)
+    }
+
+    /// The topic of the restores over an instance.
+    pub fn restore_topic(&self, instance: &str) -> String {
+        self.topic_of('3', instance)
+    }
+
+    fn topic_of(&self, first: char, name: &str) -> String {
         let tag = self.keys.name_tag(name.as_bytes());
-        tag.iter().fold(String::from("1"), |topic, byte| format!("{topic}{byte:02x}"))
+        tag.iter().fold(String::from(first), |topic, byte| format!("{topic}{byte:02x}"))
     }
 
     /// Reads the newest revision of every topic, as it is stored now.

@@ -39,7 +39,7 @@ pub use fetch::{Fetched, fetch_chunks, fetch_node, fetch_nodes};
 pub use index::{Bulk, Found, Index, PackInfo, Slot};
 pub use keyring::{KeySlotView, KeyringView};
 pub use lease::{FoundWriter, Lease, Work, WriterRecord};
-pub use ledger::{LedgerView, PURGED_TOPIC, Revision, ledger_topic, snapshot_topic};
+pub use ledger::{LedgerView, PROOF_TOPIC, PURGED_TOPIC, Revision, ledger_topic, proof_topic, snapshot_topic};
 pub use listing::{Entries, is_long, read_entries};
 pub use manifests::{ManifestsView, StoredManifest};
 pub use names::{

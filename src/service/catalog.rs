@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::{Error, Result};
-use crate::format::ledger::{LedgerRecord, SnapshotState};
+use crate::format::ledger::{InstanceSettings, LedgerRecord, Proof, RestoreState, SnapshotState};
 use crate::format::manifest::{Component, InstanceRecord, Manifest, Outcome, SnapshotType};
 use crate::id::SnapshotId;
-use crate::repo::{FoundWriter, Repository, StoredManifest, snapshot_topic};
+use crate::repo::{FoundWriter, Repository, Revision, StoredManifest, snapshot_topic};
 use crate::storage::{ObjectKind, ObjectName};
 
-use super::view::{InstanceView, SnapshotView, timestamp};
+use super::settings;
+use super::view::{InstanceView, ProofView, SnapshotView, timestamp};
 
 /// A snapshot and what may have changed about it since.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub manifest: Manifest,
     /// The newest revision of its state, and its number.
     pub state: Option<(u32, SnapshotState)>,
+    /// What its last drill showed, and the number of that revision.
+    pub proof: Option<(u32, Proof)>,
     /// Whether its state cannot be read: then it is neither deleted nor let go.
     pub state_damaged: bool,
 }
@@ -54,16 +57,31 @@ impl Snapshot {
 
     /// As it is shown.
     pub fn view(&self) -> SnapshotView {
-        SnapshotView::of(&self.manifest, self.state.as_ref().map(|(_, state)| state))
+        let mut view = SnapshotView::of(&self.manifest, self.state.as_ref().map(|(_, state)| state));
+        view.proof = self.proof.as_ref().map(|(_, proof)| ProofView::of(proof));
+        view
     }
+}
+
+/// What an instance is.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// The number of the revision.
+    pub revision: u32,
+    /// The definition.
+    pub record: InstanceRecord,
+    /// How its source is reached and handled.
+    pub settings: InstanceSettings,
 }
 
 /// What a repository holds.
 pub struct Catalog {
     /// Snapshots, oldest first.
     pub snapshots: Vec<Snapshot>,
-    /// Instances that are defined, with the number of the revision.
-    pub instances: BTreeMap<String, (u32, InstanceRecord)>,
+    /// Instances that are defined.
+    pub instances: BTreeMap<String, Definition>,
+    /// The last restore over each instance, with the number of its revision.
+    pub restores: BTreeMap<String, (u32, RestoreState)>,
     /// Numbers of the newest revisions of instances that were removed.
     removed: HashMap<String, u32>,
     /// Sessions that are registered as writing.
@@ -79,15 +97,20 @@ impl Catalog {
         let writers = repo.writers()?;
         let manifests = repo.manifests_by_copies()?;
         let ledger = repo.ledger_by_copies()?;
-        let mut states = HashMap::new();
-        let (mut instances, mut removed) = (BTreeMap::new(), HashMap::new());
-        for revision in ledger.newest.into_values() {
-            match revision.record {
-                LedgerRecord::Snapshot(state) => _ = states.insert(state.snapshot, (revision.number, state)),
+        let (mut states, mut proofs) = (HashMap::new(), HashMap::new());
+        let (mut instances, mut removed, mut restores) = (BTreeMap::new(), HashMap::new(), BTreeMap::new());
+        for Revision { number: revision, record } in ledger.newest.into_values() {
+            match record {
+                LedgerRecord::Snapshot(state) => _ = states.insert(state.snapshot, (revision, state)),
                 LedgerRecord::Instance { name, record: Some(record) } => {
-                    instances.insert(name, (revision.number, record));
+                    instances.insert(name, Definition { revision, record, settings: InstanceSettings::default() });
                 }
-                LedgerRecord::Instance { name, record: None } => _ = removed.insert(name, revision.number),
+                LedgerRecord::Defined { name, record, settings } => {
+                    instances.insert(name, Definition { revision, record, settings });
+                }
+                LedgerRecord::Instance { name, record: None } => _ = removed.insert(name, revision),
+                LedgerRecord::Restore(state) => _ = restores.insert(state.instance.clone(), (revision, state)),
+                LedgerRecord::Proof(proof) => _ = proofs.insert(proof.snapshot, (revision, proof)),
                 LedgerRecord::Purged(_) => {}
             }
         }
@@ -98,25 +121,31 @@ impl Catalog {
             .into_iter()
             .map(|StoredManifest { name, manifest }| Snapshot {
                 state: states.remove(&manifest.id),
+                proof: proofs.remove(&manifest.id),
                 state_damaged: damaged_topics.contains(&snapshot_topic(&manifest.id)),
                 name,
                 manifest,
             })
             .collect();
         let damaged = manifests.damaged.into_iter().chain(ledger.damaged).collect();
-        Ok(Self { snapshots, instances, removed, writers, damaged })
+        Ok(Self { snapshots, instances, restores, removed, writers, damaged })
     }
 
     /// The definition of an instance.
     pub fn instance(&self, name: &str) -> Result<&InstanceRecord> {
-        self.instances.get(name).map(|(_, record)| record).ok_or_else(|| {
+        self.definition(name).map(|definition| &definition.record)
+    }
+
+    /// The definition of an instance, with its settings.
+    pub fn definition(&self, name: &str) -> Result<&Definition> {
+        self.instances.get(name).ok_or_else(|| {
             Error::NotFound(format!("there is no instance {name:?}; `snaphold instance list` shows them"))
         })
     }
 
     /// The number of the newest revision of an instance's definition, removed ones too.
     pub fn instance_revision(&self, name: &str) -> Option<u32> {
-        self.instances.get(name).map(|(number, _)| *number).or_else(|| self.removed.get(name).copied())
+        self.instances.get(name).map(|definition| definition.revision).or_else(|| self.removed.get(name).copied())
     }
 
     /// All instances, those without a definition that have snapshots too.
@@ -130,10 +159,15 @@ impl Catalog {
 
     /// One instance.
     pub fn instance_view(&self, name: &str) -> InstanceView {
-        let record = self.instances.get(name).map(|(_, record)| record);
+        let definition = self.instances.get(name);
         let usable = self.usable(Some(name));
         let latest = usable.last().map(|snapshot| timestamp(snapshot.manifest.created_at_ns));
-        InstanceView::of(name, record, usable.len() as u64, latest)
+        let restore = self.restores.get(name).map(|(_, state)| state).filter(|state| !state.stage.is_over());
+        InstanceView {
+            settings: definition.map(|definition| settings::shown(&definition.settings)).unwrap_or_default(),
+            unfinished_restore: restore.map(|state| state.stage.as_str()),
+            ..InstanceView::of(name, definition.map(|definition| &definition.record), usable.len() as u64, latest)
+        }
     }
 
     /// Whether anything is known by this instance name.

@@ -2,20 +2,31 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::format::manifest::{Component, Manifest, Outcome};
+use crate::format::tree::Entry;
 use crate::ops::Progress;
-use crate::ops::diff::{Change, DiffSummary, diff};
+use crate::ops::diff::{Change, DiffSummary, What, diff};
 use crate::ops::export::{
-    ExportFormat, ExportOptions, ExportReport, Neo4jFormat, export_stream, export_to_file, exportable,
+    Dumps, ExportFormat, ExportItem, ExportOptions, ExportReport, Neo4jFormat, export_stream, export_to_file,
+    exportable,
 };
 use crate::ops::ls::{Listed, list};
-use crate::ops::restore::{self, RestoreReport, restore_new};
-use crate::source::sqlite;
+use crate::ops::restore::RestoreReport;
+use crate::repo::Reader;
+use crate::source::access::Place;
+use crate::source::kind::{Export, Exported, Item, Only};
+use crate::source::kind_that_made;
+use crate::source::stored::Stored;
 
-use super::Service;
+use super::catalog::Snapshot;
+use super::items::{diff_items, side_by_side};
+use super::restores::component_of;
+use super::{RestoreOutcome, RestoreRequest, Service};
 
 /// Where an export goes.
 pub enum ExportTarget<'a> {
@@ -58,8 +69,65 @@ pub enum ExportWritten {
     },
 }
 
+/// What is exported, and how.
+#[derive(Debug, Clone)]
+pub struct ExportRequest {
+    /// The snapshot, as it is named.
+    pub snapshot: String,
+    /// As what.
+    pub format: ExportFormat,
+    /// For Neo4j dumps: which readers it is for.
+    pub neo4j_format: Neo4jFormat,
+    /// Only this component.
+    pub component: Option<String>,
+    /// Only what is at this path of it.
+    pub path: Option<Vec<u8>>,
+    /// Only this table or key: `table=public.accounts`.
+    pub item: Option<ExportItem>,
+}
+
+/// A table or key, as it is shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct ItemView {
+    /// The component that it is in, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// `table`, `view`, `key` ….
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// How much data it has, bytes.
+    pub bytes: u64,
+    /// Rows, members, where that is known.
+    pub rows: Option<u64>,
+}
+
+/// A table or key that is not the same in two snapshots.
+#[derive(Debug, Clone, Serialize)]
+pub struct ItemChange {
+    /// The component that it is in, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// `table`, `view`, `key` ….
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// `added`, `removed` or `changed`.
+    pub change: What,
+    /// Bytes that are new in it; absent where only that it changed is known.
+    pub bytes_new: Option<u64>,
+    /// Bytes that are gone from it.
+    pub bytes_gone: Option<u64>,
+    /// Its size before, bytes.
+    pub bytes_before: u64,
+    /// Its size now, bytes.
+    pub bytes_after: u64,
+    /// Rows before and now, where both are known.
+    pub rows: Option<(u64, u64)>,
+}
+
 impl Service {
-    /// Hands over what is at `path` of a snapshot.
+    /// Hands over what is at `path` of a snapshot. Of several components each is a folder of its name.
     pub fn ls(
         &self,
         spec: &str,
@@ -70,8 +138,48 @@ impl Service {
     ) -> Result<()> {
         let catalog = self.catalog()?;
         let snapshot = catalog.resolve(spec)?;
-        let component = self.component(snapshot)?;
-        list(&*self.reader(progress)?, &component.root, path, recursive, visit)
+        let reader = self.reader(progress)?;
+        let components = snapshot.components()?;
+        if let [component] = components {
+            return list(&reader, &component.root, path, recursive, visit);
+        }
+        let below = path.strip_prefix(b"/").unwrap_or(path);
+        let (first, rest) = below.split_at(below.iter().position(|byte| *byte == b'/').unwrap_or(below.len()));
+        for component in components.iter().filter(|component| first.is_empty() || component.name.as_bytes() == first) {
+            let mut with_name = |listed: Listed| visit(listed.below(&component.name));
+            if first.is_empty() && !recursive {
+                with_name(Listed::root(&component.root))?;
+            } else {
+                list(&reader, &component.root, rest.strip_prefix(b"/").unwrap_or(rest), recursive, &mut with_name)?;
+            }
+        }
+        match first.is_empty() || components.iter().any(|component| component.name.as_bytes() == first) {
+            true => Ok(()),
+            false => component_of(snapshot, Some(&String::from_utf8_lossy(first))).map(drop),
+        }
+    }
+
+    /// Hands over what is in a snapshot as its databases have it: tables, keys. `false`: it has nothing but files.
+    pub fn items(
+        &self,
+        spec: &str,
+        progress: &dyn Progress,
+        visit: &mut dyn FnMut(ItemView) -> Result<()>,
+    ) -> Result<bool> {
+        let catalog = self.catalog()?;
+        let snapshot = catalog.resolve(spec)?;
+        let reader = self.reader(progress)?;
+        let several = snapshot.components()?.len() > 1;
+        let mut any = false;
+        for component in snapshot.components()? {
+            let Some(kind) = kind_that_made(&component.origin) else { continue };
+            let stored = stored(&reader, snapshot, component);
+            any |= kind.items(&stored, &self.place, &mut |item| {
+                let Item { kind, name, bytes, rows, .. } = item;
+                visit(ItemView { component: several.then(|| component.name.clone()), kind, name, bytes, rows })
+            })?;
+        }
+        Ok(any)
     }
 
     /// Hands over what differs between two snapshots.
@@ -83,63 +191,102 @@ impl Service {
         visit: &mut dyn FnMut(Change) -> Result<()>,
     ) -> Result<DiffSummary> {
         let catalog = self.catalog()?;
-        let (a, b) = (self.component(catalog.resolve(a)?)?, self.component(catalog.resolve(b)?)?);
-        diff(&*self.reader(progress)?, &a.root, &b.root, visit)
+        let reader = self.reader(progress)?;
+        let (a, b) = (catalog.resolve(a)?, catalog.resolve(b)?);
+        if let ([a], [b]) = (a.components()?, b.components()?) {
+            return diff(&reader, &a.root, &b.root, visit);
+        }
+        let mut summary = DiffSummary::default();
+        for (name, a, b) in side_by_side(a, b)? {
+            let nothing = Entry::empty_folder();
+            let root = |component: Option<&Component>| component.map_or(nothing.clone(), |one| one.root.clone());
+            let of = diff(&reader, &root(a), &root(b), &mut |change| visit(change.below(name)))?;
+            summary.add(&of);
+        }
+        Ok(summary)
+    }
+
+    /// Hands over the tables or keys that differ between two snapshots. `false`: there is nothing but files.
+    pub fn diff_items(
+        &self,
+        a: &str,
+        b: &str,
+        progress: &dyn Progress,
+        visit: &mut dyn FnMut(ItemChange) -> Result<()>,
+    ) -> Result<bool> {
+        let catalog = self.catalog()?;
+        let reader = self.reader(progress)?;
+        let (a, b) = (catalog.resolve(a)?, catalog.resolve(b)?);
+        let several = a.components()?.len() > 1 || b.components()?.len() > 1;
+        let mut any = false;
+        for (name, before, after) in side_by_side(a, b)? {
+            let label = several.then(|| name.to_string());
+            let before = before.map(|component| stored(&reader, a, component));
+            let after = after.map(|component| stored(&reader, b, component));
+            any |= diff_items(before.as_ref(), after.as_ref(), &self.place, &mut |change| {
+                visit(ItemChange { component: label.clone(), ..change })
+            })?;
+        }
+        Ok(any)
     }
 
     /// For each format, whether a snapshot can be exported as it, and why not.
     pub fn exportable(&self, spec: &str) -> Result<Vec<(ExportFormat, Result<(), String>)>> {
         let catalog = self.catalog()?;
         let snapshot = catalog.resolve(spec)?;
-        exportable(&*self.reader(&crate::ops::Silent)?, &snapshot.manifest)
+        let reader = self.reader(&crate::ops::Silent)?;
+        let dumps = SourceDumps { reader: &reader, snapshot, place: &self.place, progress: &crate::ops::Silent };
+        exportable(&reader, &snapshot.manifest, Some(&dumps))
     }
 
-    /// Exports a snapshot, or with `only` what is at one path of it.
+    /// Exports a snapshot, or a part of it.
     pub fn export(
         &self,
-        spec: &str,
-        (format, neo4j_format): (ExportFormat, Neo4jFormat),
-        only: Option<Vec<u8>>,
+        request: ExportRequest,
         target: ExportTarget<'_>,
         progress: &dyn Progress,
     ) -> Result<ExportOutcome> {
         let catalog = self.catalog()?;
-        let snapshot = self.restorable(&catalog, spec)?;
+        let snapshot = self.restorable(&catalog, &request.snapshot)?;
         let reader = self.reader(progress)?;
+        let ExportRequest { format, neo4j_format, component, path: only, item, .. } = request;
         let outcome =
             |output: String, report| ExportOutcome { snapshot: snapshot.manifest.id.to_string(), output, report };
+        // One component alone is exported as if the snapshot had no others.
+        let manifest = match &component {
+            Some(_) => Manifest {
+                outcome: Outcome::Completed { components: vec![component_of(snapshot, component.as_deref())?.clone()] },
+                ..snapshot.manifest.clone()
+            },
+            None => snapshot.manifest.clone(),
+        };
         if format == ExportFormat::Dir {
             let ExportTarget::Path { path, .. } = target else {
                 return Err(Error::Usage("a folder cannot be written to standard output; use tar".into()));
             };
-            let root = &self.component(snapshot)?.root;
-            let entry = match &only {
-                Some(part) => restore::find(&reader, root, part)?,
-                None => root.clone(),
+            let request = RestoreRequest {
+                snapshot: snapshot.manifest.id.to_string(),
+                to: Some(format!("./{}", path.display()))
+                    .filter(|_| path.is_relative())
+                    .or(path.to_str().map(Into::into)),
+                path: only,
+                component,
+                no_safety: true,
             };
-            let report = restore_new(&reader, &entry, path, progress)?;
-            let written = ExportWritten::Folder { format: "dir", report };
-            return Ok(outcome(path.display().to_string(), written));
+            let RestoreOutcome { target, report, .. } = self.restore(&request, false, progress)?;
+            return Ok(outcome(target, ExportWritten::Folder { format: "dir", report }));
         }
-        let dump = |database: &Path, out: &mut dyn Write| {
-            let dump = sqlite::dump_sql(database, out)?;
-            if dump.texts_cut > 0 {
-                progress.notice(&format!(
-                    "{} texts hold a NUL byte and end there in the dump, as sqlite3 writes them",
-                    dump.texts_cut
-                ));
-            }
-            Ok(())
-        };
+        let dumps = SourceDumps { reader: &reader, snapshot, place: &self.place, progress };
         let options = ExportOptions {
             format,
             neo4j_format,
             only,
             threads: rayon::current_num_threads(),
-            staging: &self.staging,
-            sqlite_dump: Some(&dump),
+            staging: &self.place.staging,
+            item,
+            dumps: Some(&dumps),
         };
-        let write = |out: &mut dyn Write| export_stream(&reader, &snapshot.manifest, &options, out, progress);
+        let write = |out: &mut dyn Write| export_stream(&reader, &manifest, &options, out, progress);
         Ok(match target {
             ExportTarget::Path { path, overwrite } => {
                 let report = export_to_file(path, overwrite, write)?;
@@ -148,4 +295,46 @@ impl Service {
             ExportTarget::Stream(out) => outcome("-".into(), ExportWritten::File(write(out)?)),
         })
     }
+}
+
+/// Dumps as the sources write them.
+struct SourceDumps<'a> {
+    reader: &'a Arc<Reader>,
+    snapshot: &'a Snapshot,
+    place: &'a Place,
+    progress: &'a dyn Progress,
+}
+
+impl Dumps for SourceDumps<'_> {
+    fn available(&self, component: &Component, format: ExportFormat) -> Result<Option<Result<(), String>>> {
+        match kind_that_made(&component.origin).filter(|kind| kind.writes_dumps()) {
+            Some(kind) => kind.exports(&stored(self.reader, self.snapshot, component), format).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn in_tar_gz(&self, component: &Component) -> bool {
+        kind_that_made(&component.origin)
+            .is_some_and(|kind| kind.tar_gz_holds_dump(&stored(self.reader, self.snapshot, component)))
+    }
+
+    fn write(
+        &self,
+        component: &Component,
+        format: ExportFormat,
+        item: Option<&ExportItem>,
+        out: &mut dyn Write,
+    ) -> Result<(u64, u64)> {
+        let kind = kind_that_made(&component.origin)
+            .ok_or_else(|| Error::Refused("what it was captured from is not known to be a database".into()))?;
+        let only = item.map(|item| Only { kind: &item.kind, name: &item.name });
+        let stored = stored(self.reader, self.snapshot, component);
+        let job = Export { stored: &stored, format, only, place: self.place, progress: self.progress };
+        let Exported { files, bytes } = kind.export(&job, out)?;
+        Ok((files, bytes))
+    }
+}
+
+fn stored<'a>(reader: &'a Arc<Reader>, snapshot: &'a Snapshot, component: &'a Component) -> Stored<'a> {
+    Stored { reader, component, instance: &snapshot.manifest.instance, created_at_ns: snapshot.manifest.created_at_ns }
 }

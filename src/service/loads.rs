@@ -1,24 +1,31 @@
 //! Loads and clones: a file becomes a snapshot, a snapshot becomes an instance.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::format::manifest::{Manifest, Outcome, SnapshotType};
+use crate::format::ledger::InstanceSettings;
+use crate::format::manifest::{Manifest, SnapshotType};
 use crate::id::SnapshotId;
 use crate::ops::Progress;
 use crate::ops::capture::{commit_copy, take_snapshot};
-use crate::ops::restore::{Mark, plan_in_place, restore_new};
-use crate::source::{SourceUrl, loaded, sqlite};
+use crate::ops::restore::RestoreReport;
+use crate::source::kind::Attempt;
+use crate::source::stored::Stored;
+use crate::source::{SourceUrl, loaded};
 
-use super::catalog::{Catalog, check_instance_name};
+use super::catalog::{Catalog, Snapshot, check_instance_name};
 use super::instances::InstanceSpec;
-use super::snapshots::{COMPONENT, TakeOptions};
+use super::restore_run::{Run, RunOf, RunPart, pair, restore_at_once};
+use super::restores::component_of;
+use super::settings::SettingsSpec;
+use super::snapshots::TakeOptions;
+use super::sources::{COMPONENT, Part};
 use super::view::SnapshotView;
-use super::{RestoreOutcome, Service};
+use super::{RestoreOutcome, Service, settings};
 
 /// A file that is loaded.
 pub struct LoadRequest {
@@ -47,7 +54,7 @@ pub struct LoadOutcome {
 impl Service {
     /// Whether loading into an instance overwrites a source, which the user must confirm.
     pub fn load_overwrites(&self, instance: &str) -> Result<Option<String>> {
-        Ok(self.catalog()?.instances.get(instance).and_then(|(_, record)| record.source.clone()))
+        Ok(self.catalog()?.instances.get(instance).and_then(|definition| definition.record.source.clone()))
     }
 
     /// Brings a file into an instance. An instance without a source lives in the repository alone: the file becomes its
@@ -68,10 +75,7 @@ impl Service {
                 "loading into {name:?} would overwrite {source}; type RESTORE to confirm (in a script: --confirm RESTORE)"
             )));
         }
-        match source.parse()? {
-            SourceUrl::Files(folder) => self.load_into_folder(&catalog, request, &folder, progress),
-            SourceUrl::Sqlite(database) => self.load_into_database(&catalog, request, &database, progress),
-        }
+        self.load_into_source(&catalog, request, progress)
     }
 
     fn load_snapshot(&self, catalog: &Catalog, request: LoadRequest, progress: &dyn Progress) -> Result<SnapshotView> {
@@ -84,66 +88,53 @@ impl Service {
         Ok(SnapshotView::of(&stored.manifest, None))
     }
 
-    /// The file is stored first, which checks it to its end; then the folder becomes what is stored.
-    fn load_into_folder(
+    fn load_into_source(
         &self,
         catalog: &Catalog,
         request: LoadRequest,
-        folder: &Path,
+        progress: &dyn Progress,
+    ) -> Result<LoadOutcome> {
+        let name = request.instance.clone();
+        let mut parts = self.parts_of(catalog, &name)?;
+        let (Some(part), true) = (parts.parts.pop(), parts.parts.is_empty()) else {
+            return Err(Error::Refused(format!("{name:?} is an environment; load into a component's own instance")));
+        };
+        if part.source.loads_by_snapshot() {
+            return self.load_by_snapshot(catalog, request, part, progress);
+        }
+        let LoadRequest { mut input, file_name, no_safety, options, .. } = request;
+        let folder = self.place.folder("load")?;
+        let path = folder.path().join("dump");
+        let failed = |error| Error::target(&path, error);
+        let mut file = File::create_new(&path).map_err(failed)?;
+        io::copy(&mut input, &mut file).map_err(failed)?;
+        let parts = vec![RunPart { part, component: None }];
+        let of = RunOf::Dump(&path, &file_name);
+        let ran = Run::begin(self, catalog, &name, of, (None, no_safety), parts, progress)?.to_the_end()?;
+        let snapshot = self.take_as(&self.catalog()?, &name, SnapshotType::Load, options, progress)?;
+        Ok(LoadOutcome { snapshot, safety_snapshot: ran.safety.map(|id| id.to_string()) })
+    }
+
+    /// The file is stored first, which checks it to its end; then the source becomes what is stored.
+    fn load_by_snapshot(
+        &self,
+        catalog: &Catalog,
+        request: LoadRequest,
+        part: Part,
         progress: &dyn Progress,
     ) -> Result<LoadOutcome> {
         let (name, no_safety) = (request.instance.clone(), request.no_safety);
-        let safety_snapshot = self.safety_of(catalog, &name, folder, no_safety, progress)?;
+        if let Some((_, state)) = catalog.restores.get(&name).filter(|(_, state)| !state.stage.is_over()) {
+            return Err(super::restore_run::unfinished(&self.repo, state));
+        }
         let snapshot = self.load_snapshot(catalog, request, progress)?;
         let catalog = self.catalog()?;
         let stored = catalog.resolve(&snapshot.id)?;
-        let reader = self.reader(progress)?;
-        let root = &self.component(stored)?.root;
-        let plan = plan_in_place(&reader, root, folder, progress)?;
-        let started_at = self.repo.surroundings().clock.now();
-        plan.apply(&reader, &Mark { snapshot: snapshot.id.clone(), started_at }, progress)?;
-        Ok(LoadOutcome { snapshot, safety_snapshot })
-    }
-
-    /// A SQLite source takes a database file or SQL text. It is made whole beside the source before that is touched.
-    fn load_into_database(
-        &self,
-        catalog: &Catalog,
-        mut request: LoadRequest,
-        database: &Path,
-        progress: &dyn Progress,
-    ) -> Result<LoadOutcome> {
-        let folder = database.parent().unwrap_or(Path::new("/"));
-        let mut image = tempfile::Builder::new()
-            .prefix(".snaphold-load-")
-            .tempfile_in(folder)
-            .map_err(|error| Error::target(folder, error))?;
-        io::copy(&mut request.input, &mut image)
-            .and_then(|_| image.flush())
-            .map_err(|error| Error::target(image.path(), error))?;
-        sqlite::make_database(image.path(), &request.file_name)?;
-        let safety_snapshot = self.safety_of(catalog, &request.instance, database, request.no_safety, progress)?;
-        let path = image.into_temp_path();
-        sqlite::restore_file(&path, database)?;
-        let snapshot = self.take_as(catalog, &request.instance, SnapshotType::Load, None, request.options, progress)?;
-        Ok(LoadOutcome { snapshot, safety_snapshot })
-    }
-
-    /// Keeps an instance's state before it is overwritten by something that is no snapshot.
-    fn safety_of(
-        &self,
-        catalog: &Catalog,
-        instance: &str,
-        source: &Path,
-        no_safety: bool,
-        progress: &dyn Progress,
-    ) -> Result<Option<String>> {
-        if no_safety || !source.exists() {
-            return Ok(None);
-        }
-        let options = TakeOptions { description: Some("before a load".into()), ..TakeOptions::default() };
-        let view = self.take_as(catalog, instance, SnapshotType::Safety, None, options, progress)?;
-        Ok(Some(view.id))
+        let component = component_of(stored, None)?.clone();
+        let parts = vec![RunPart { part, component: Some(component) }];
+        let of = RunOf::Snapshot(stored);
+        let ran = Run::begin(self, &catalog, &name, of, (None, no_safety), parts, progress)?.to_the_end()?;
+        Ok(LoadOutcome { snapshot, safety_snapshot: ran.safety.map(|id| id.to_string()) })
     }
 
     /// Makes a new instance from a snapshot: with a source, the snapshot is restored there; without one, it becomes the
@@ -153,6 +144,7 @@ impl Service {
         spec: &str,
         name: &str,
         source: Option<&str>,
+        settings: SettingsSpec,
         progress: &dyn Progress,
     ) -> Result<CloneOutcome> {
         check_instance_name(name)?;
@@ -163,12 +155,16 @@ impl Service {
                 "there is an instance {name:?} already; give the new one another name"
             )));
         }
+        let mut spec = InstanceSpec { settings, ..InstanceSpec::default() };
         let restored = match source {
-            Some(source) => Some(self.clone_data(&snapshot.manifest, source, progress)?),
+            Some(source) => {
+                let (outcome, shown) = self.clone_data(snapshot, source, &mut spec.settings, progress)?;
+                spec.source = Some(Some(shown));
+                Some(outcome)
+            }
             None => None,
         };
-        let source = source.map(str::to_string);
-        self.add_instance(name, InstanceSpec { source: Some(source), ..InstanceSpec::default() })?;
+        self.add_instance(name, spec)?;
         let description = format!("cloned from {} of {}", snapshot.manifest.id, snapshot.manifest.instance);
         let manifest = Manifest {
             id: SnapshotId(self.repo.random()),
@@ -188,36 +184,64 @@ impl Service {
         Ok(CloneOutcome { instance: name.to_string(), snapshot, restored })
     }
 
-    fn clone_data(&self, manifest: &Manifest, source: &str, progress: &dyn Progress) -> Result<RestoreOutcome> {
-        let url: SourceUrl = source.parse()?;
-        let absolute = url.clone().absolute().map_err(|error| Error::source(url.path(), error))?;
-        let Outcome::Completed { components } = &manifest.outcome else {
-            return Err(Error::Refused(format!("snapshot {} failed", manifest.id)));
-        };
-        let component = components.first().ok_or_else(|| Error::damaged(manifest.id, "it has no component"))?;
-        if !super::snapshots::fits(&component.origin, &absolute) {
-            return Err(Error::Refused(format!(
-                "snapshot {} cannot become {absolute}: it is of another kind",
-                manifest.id
-            )));
-        }
-        let path = absolute.path().to_path_buf();
-        let reader = self.reader(progress)?;
-        let report = match &absolute {
-            SourceUrl::Files(_) => restore_new(&reader, &component.root, &path, progress)?,
-            SourceUrl::Sqlite(_) => {
-                let file = super::restores::database_file(&reader, &component.root)?;
-                restore_new(&reader, &file, &path, progress)?
+    /// Restores a snapshot to a place where nothing is yet. Returns the source's URL too, without its password, which
+    /// goes into the settings.
+    fn clone_data(
+        &self,
+        snapshot: &Snapshot,
+        source: &str,
+        settings: &mut SettingsSpec,
+        progress: &dyn Progress,
+    ) -> Result<(RestoreOutcome, String)> {
+        let (url, password) = source.parse::<SourceUrl>()?.without_password();
+        settings.password = settings.password.take().or(password);
+        let relative = url.path().unwrap_or(Path::new("")).to_path_buf();
+        let url = url.absolute().map_err(|error| Error::source(relative, error))?;
+        // Only for the clone: whether the repository may keep the password shows when the instance is added.
+        let mut own = InstanceSettings::default();
+        settings::apply(&mut own, settings.clone(), true)?;
+        let parts = self.parts(&url, &settings::of_source(&own)?)?;
+        let pairs = pair(snapshot, parts, None)?;
+        for RunPart { part, .. } in &pairs {
+            if !part.source.is_vacant()? {
+                return Err(Error::Refused(format!(
+                    "{} is not empty; a clone goes where nothing is yet",
+                    part.source.shown()
+                )));
             }
+        }
+        let reader = self.reader(progress)?;
+        let attempt = Attempt {
+            id: self.place.random_digits(8),
+            of: snapshot.manifest.id.to_string(),
+            started_at: self.repo.surroundings().clock.now(),
         };
-        Ok(RestoreOutcome {
-            snapshot: manifest.id.to_string(),
-            target: path.display().to_string(),
+        let mut report = RestoreReport::default();
+        let mut checks = Vec::new();
+        let mut targets = Vec::new();
+        for RunPart { part, component } in &pairs {
+            let Some(component) = component else { continue };
+            let stored = Stored {
+                reader: &reader,
+                component,
+                instance: &snapshot.manifest.instance,
+                created_at_ns: snapshot.manifest.created_at_ns,
+            };
+            let (written, checked) = restore_at_once(&*part.source, &stored, &attempt, progress)?;
+            report.add(&written);
+            checks.extend(checked);
+            targets.push(part.source.target());
+        }
+        let outcome = RestoreOutcome {
+            snapshot: snapshot.manifest.id.to_string(),
+            target: targets.join(", "),
             in_place: false,
             instance: None,
             safety_snapshot: None,
+            checks,
             report,
-        })
+        };
+        Ok((outcome, url.to_string()))
     }
 }
 

@@ -2,14 +2,20 @@
 
 mod care;
 mod catalog;
+mod drills;
 mod duration;
+mod environment;
 mod inspect;
 mod instances;
+mod items;
 mod loads;
 mod plan;
+mod restore_run;
 mod restores;
 mod retention;
+mod settings;
 mod snapshots;
+mod sources;
 mod stats;
 mod view;
 
@@ -17,34 +23,53 @@ use std::path::PathBuf;
 
 use crate::error::Result;
 use crate::repo::Repository;
+use crate::source::access::{Password, Place};
+use crate::source::program::Programs;
 
 pub use care::GcRequest;
 pub use catalog::{Catalog, Snapshot};
+pub use drills::DrillOutcome;
 pub use duration::{format_duration, parse_duration};
-pub use inspect::{ExportOutcome, ExportTarget, ExportWritten};
-pub use instances::InstanceSpec;
+pub use inspect::{ExportOutcome, ExportRequest, ExportTarget, ExportWritten, ItemChange, ItemView};
+pub use instances::{InstanceCheck, InstanceSpec};
 pub use loads::{CloneOutcome, LoadOutcome, LoadRequest, open_file};
 pub use plan::{Cadence, DEFAULT_PLAN, Keep, Plan, Plans};
-pub use restores::{RestoreOutcome, RestoreRequest};
+pub use restores::{RestoreOutcome, RestoreRequest, ResumeOutcome};
 pub use retention::GRACE_NS;
+pub use settings::{SettingsSpec, read_password};
 pub use snapshots::TakeOptions;
 pub use stats::{ChunkStats, InstanceStats, Stats};
-pub use view::{InstanceView, SnapshotView, timestamp};
+pub use view::{ComponentView, InstanceView, ProofView, SnapshotView, timestamp};
 
 /// A repository with the plans that apply to it.
 pub struct Service {
     repo: Repository,
     plans: Plans,
-    /// A folder for files in between: images of databases, dumps on their way out.
-    staging: PathBuf,
+    /// Where databases' tools run, with a folder for files in between.
+    place: Place,
+    /// A password that was given for this run, instead of what instances say.
+    password_given: Option<Password>,
     /// Where the repository is, where that is a folder: it is left out of what is captured.
     repository_folder: Option<PathBuf>,
 }
 
 impl Service {
-    /// A service over an open repository. Files in between go to `staging`.
-    pub fn new(repo: Repository, plans: Plans, staging: PathBuf, repository_folder: Option<PathBuf>) -> Self {
-        Self { repo, plans, staging, repository_folder }
+    /// A service over an open repository. Files in between go to `staging`; databases' tools are run by `programs`.
+    pub fn new(
+        repo: Repository,
+        plans: Plans,
+        staging: PathBuf,
+        programs: Programs,
+        repository_folder: Option<PathBuf>,
+    ) -> Self {
+        let surroundings = repo.surroundings().clone();
+        let place = Place { programs, staging, surroundings };
+        Self { repo, plans, place, password_given: None, repository_folder }
+    }
+
+    /// The same, with a password that counts instead of what instances say.
+    pub fn with_password(self, password: Option<Password>) -> Self {
+        Self { password_given: password, ..self }
     }
 
     /// The repository.

@@ -1,21 +1,24 @@
-//! Restores: into a new folder, over an instance, undone.
+//! Restores: into a new folder, over an instance, undone, taken up again after a crash.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::format::manifest::{Component, Origin, SnapshotType};
+use crate::format::ledger::{RestoreOf, RestoreState};
+use crate::format::manifest::{Component, SnapshotType};
 use crate::format::tree::{Entry, Node};
 use crate::ops::Progress;
-use crate::ops::restore::{self, Mark, RestorePlan, RestoreReport, plan_in_place, restore_new};
+use crate::ops::restore::{self, Mark, RestoreReport, plan_in_place, restore_new};
 use crate::repo::Reader;
-use crate::source::{SourceUrl, sqlite};
+use crate::source::kind::Check;
+use crate::source::open_file::is_vacant;
+use crate::source::stored::Stored;
 use crate::storage::ObjectKind;
 
 use super::Service;
 use super::catalog::{Catalog, Snapshot};
-use super::snapshots::{TakeOptions, fits};
+use super::restore_run::{Ran, Run, RunOf, RunPart, pair};
 
 /// What is to be restored, and where to.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +29,8 @@ pub struct RestoreRequest {
     pub to: Option<String>,
     /// One path of it, with `/` between its parts.
     pub path: Option<Vec<u8>>,
+    /// One component of it.
+    pub component: Option<String>,
     /// Whether the present state is not kept first.
     pub no_safety: bool,
 }
@@ -43,20 +48,35 @@ pub struct RestoreOutcome {
     pub instance: Option<String>,
     /// The snapshot of the state before.
     pub safety_snapshot: Option<String>,
+    /// What was looked at afterwards.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
     /// What is written.
     #[serde(flatten)]
     pub report: RestoreReport,
 }
 
+/// How a restore that was cut short ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct ResumeOutcome {
+    /// The instance.
+    pub instance: String,
+    /// `done` where the restore was completed, `reverted` where what was there before is there again.
+    pub outcome: &'static str,
+    /// What was being restored: a snapshot's id, or a dump's name.
+    pub of: String,
+    /// The snapshot of the state before.
+    pub safety_snapshot: Option<String>,
+    /// What was looked at afterwards.
+    pub checks: Vec<Check>,
+}
+
 /// Where a restore goes.
-struct Target {
-    path: PathBuf,
-    /// Whether something is there that is overwritten: then the user must confirm.
-    in_place: bool,
-    /// The instance whose source that is.
-    instance: Option<String>,
-    /// For a SQLite source the file is replaced as a whole.
-    is_sqlite: bool,
+enum Target {
+    /// Over an instance: its sources, each with what goes there.
+    Instance { name: String, parts: Vec<RunPart> },
+    /// Folders or files, each with what goes there.
+    Folders(Vec<(PathBuf, Entry)>),
 }
 
 impl Service {
@@ -65,16 +85,27 @@ impl Service {
         let catalog = self.catalog()?;
         let snapshot = self.restorable(&catalog, &request.snapshot)?;
         let reader = self.reader(progress)?;
-        let entry = self.entry(&reader, snapshot, request)?;
-        let target = self.target(&catalog, snapshot, request, &entry)?;
-        let entry = target.entry(&reader, entry)?;
-        let report = if target.in_place {
-            let report = plan_in_place(&reader, &entry, &target.path, progress)?.report;
-            if target.is_sqlite { whole(report) } else { report }
-        } else {
-            new_report(&entry)
-        };
-        Ok(target.outcome(snapshot, report, None))
+        let target = self.target(&catalog, snapshot, request, &reader)?;
+        let mut report = RestoreReport::default();
+        match &target {
+            Target::Instance { parts, .. } => {
+                for RunPart { part, component } in parts {
+                    let Some(component) = component else { continue };
+                    let Manifested { instance, created_at_ns } = Manifested::of(snapshot);
+                    let stored = Stored { reader: &reader, component, instance, created_at_ns };
+                    report.add(&part.source.plan(&stored, progress)?);
+                }
+            }
+            Target::Folders(folders) => {
+                for (path, entry) in folders {
+                    report.add(&match is_vacant(path)? {
+                        true => RestoreReport::of_new(entry),
+                        false => plan_in_place(&reader, entry, path, progress)?.report,
+                    });
+                }
+            }
+        }
+        target.outcome(snapshot, Ran { report, checks: Vec::new(), safety: None })
     }
 
     /// Restores. Overwriting anything needs `confirmed`; without it nothing is touched.
@@ -87,32 +118,50 @@ impl Service {
         let catalog = self.catalog()?;
         let snapshot = self.restorable(&catalog, &request.snapshot)?;
         let reader = self.reader(progress)?;
-        let entry = self.entry(&reader, snapshot, request)?;
-        let target = self.target(&catalog, snapshot, request, &entry)?;
-        let entry = target.entry(&reader, entry)?;
-        if !target.in_place {
-            let above = target.path.parent().unwrap_or(Path::new("/"));
-            std::fs::create_dir_all(above).map_err(|error| Error::target(above, error))?;
-            let report = restore_new(&reader, &entry, &target.path, progress)?;
-            return Ok(target.outcome(snapshot, report, None));
-        }
-        if !confirmed {
+        let target = self.target(&catalog, snapshot, request, &reader)?;
+        if target.is_in_place()? && !confirmed {
             return Err(Error::Refused(format!(
                 "this would overwrite {}; type RESTORE to confirm (in a script: --confirm RESTORE)",
-                target.path.display()
+                target.shown()
             )));
         }
+        let in_place = target.is_in_place()?;
+        match target {
+            Target::Instance { name, parts } => {
+                let shown = shown(&parts);
+                let wanted = (request.path.clone(), request.no_safety);
+                let run = Run::begin(self, &catalog, &name, RunOf::Snapshot(snapshot), wanted, parts, progress)?;
+                let ran = run.to_the_end()?;
+                Ok(outcome(snapshot, shown, Some(name), in_place, ran))
+            }
+            Target::Folders(folders) => {
+                let mut report = RestoreReport::default();
+                for (path, entry) in &folders {
+                    report.add(&self.restore_folder(&reader, snapshot, path, entry, progress)?);
+                }
+                let ran = Ran { report, checks: Vec::new(), safety: None };
+                Ok(outcome(snapshot, shown_folders(&folders), None, in_place, ran))
+            }
+        }
+    }
+
+    fn restore_folder(
+        &self,
+        reader: &Reader,
+        snapshot: &Snapshot,
+        path: &Path,
+        entry: &Entry,
+        progress: &dyn Progress,
+    ) -> Result<RestoreReport> {
+        if is_vacant(path)? {
+            let above = path.parent().unwrap_or(Path::new("/"));
+            std::fs::create_dir_all(above).map_err(|error| Error::target(above, error))?;
+            return restore_new(reader, entry, path, progress);
+        }
         // The plan reads, decodes and checks all that will be written, before anything is touched.
-        let plan = plan_in_place(&reader, &entry, &target.path, progress)?;
-        let safety = self.safety(&catalog, snapshot, &target, request, progress)?;
-        self.repo.take_in_new_packs(reader.index())?;
-        let report = if target.is_sqlite {
-            drop(plan);
-            self.replace_database(&reader, &entry, &target.path, progress)?
-        } else {
-            self.apply(&reader, plan, snapshot, progress)?
-        };
-        Ok(target.outcome(snapshot, report, safety))
+        let plan = plan_in_place(reader, entry, path, progress)?;
+        let started_at = self.repo.surroundings().clock.now();
+        plan.apply(reader, &Mark { snapshot: snapshot.manifest.id.to_string(), started_at }, progress)
     }
 
     /// Restores the state before the latest restore of an instance.
@@ -140,73 +189,73 @@ impl Service {
                 Error::NotFound(format!("instance {instance:?} has no safety snapshot, so there is nothing to undo"))
             })?;
         let snapshot = safety.manifest.id.to_string();
-        Ok(RestoreRequest { snapshot, to: Some(instance.to_string()), path: None, no_safety })
+        Ok(RestoreRequest { snapshot, to: Some(instance.to_string()), no_safety, ..RestoreRequest::default() })
     }
 
-    fn apply(
-        &self,
-        reader: &Reader,
-        plan: RestorePlan,
-        snapshot: &Snapshot,
-        progress: &dyn Progress,
-    ) -> Result<RestoreReport> {
-        let started_at = self.repo.surroundings().clock.now();
-        plan.apply(reader, &Mark { snapshot: snapshot.manifest.id.to_string(), started_at }, progress)
+    /// Completes a restore over an instance that was cut short.
+    pub fn resume_restore(&self, instance: &str, progress: &dyn Progress) -> Result<ResumeOutcome> {
+        self.take_up(instance, progress, |run| {
+            let ran = run.to_the_end()?;
+            Ok(("done", ran.checks))
+        })
     }
 
-    /// Writes the image beside the database, and lets SQLite's rules put it in its place.
-    fn replace_database(
+    /// Goes back to the state before a restore over an instance that was cut short.
+    pub fn abort_restore(&self, instance: &str, progress: &dyn Progress) -> Result<ResumeOutcome> {
+        self.take_up(instance, progress, |mut run| {
+            run.revert(true)?;
+            Ok(("reverted", Vec::new()))
+        })
+    }
+
+    fn take_up(
         &self,
-        reader: &Reader,
-        entry: &Entry,
-        database: &Path,
+        instance: &str,
         progress: &dyn Progress,
-    ) -> Result<RestoreReport> {
-        let folder = database.parent().unwrap_or(Path::new("/"));
-        let stage = tempfile::Builder::new()
-            .prefix(".snaphold-restore-")
-            .tempdir_in(folder)
-            .map_err(|error| Error::target(folder, error))?;
-        let name = stage.path().file_name().unwrap_or_default().to_os_string();
-        let staged = stage.path().join("image");
-        let report = restore_new(reader, entry, &staged, progress)?;
-        // The image must lie in the database's own folder to be renamed over it.
-        let mut beside = name;
-        beside.push(".image");
-        let image = folder.join(beside);
-        std::fs::rename(&staged, &image).map_err(|error| Error::target(&image, error))?;
-        let replaced = sqlite::restore_file(&image, database);
-        if replaced.is_err() {
-            let _ = std::fs::remove_file(&image);
+        work: impl FnOnce(Run<'_>) -> Result<(&'static str, Vec<Check>)>,
+    ) -> Result<ResumeOutcome> {
+        let catalog = self.catalog()?;
+        catalog.instance(instance)?;
+        let (revision, state) = catalog
+            .restores
+            .get(instance)
+            .filter(|(_, state)| !state.stage.is_over())
+            .cloned()
+            .ok_or_else(|| Error::NotFound(format!("no restore over {instance:?} was cut short")))?;
+        if self.repo.surroundings().processes.is_alive(&state.process) == Some(true) {
+            return Err(super::restore_run::unfinished(&self.repo, &state));
         }
-        replaced.map(|()| report)
+        let safety_snapshot = state.safety.map(|id| id.to_string());
+        let (of, snapshot) = match &state.of {
+            RestoreOf::Snapshot(id) => (id.to_string(), Some(catalog.snapshot(*id)?)),
+            RestoreOf::Dump(name) => (name.clone(), None),
+        };
+        let parts = self.parts_again(&catalog, &state, snapshot, progress)?;
+        let manifest = snapshot.map(|snapshot| &snapshot.manifest);
+        let (outcome, checks) = work(Run::take_up(self, (revision, state), manifest, parts, progress)?)?;
+        Ok(ResumeOutcome { instance: instance.to_string(), outcome, of, safety_snapshot, checks })
     }
 
-    /// Keeps the state that is overwritten, unless the user does not want that or there is none.
-    fn safety(
+    /// The parts of a restore, as it was begun.
+    fn parts_again(
         &self,
         catalog: &Catalog,
-        snapshot: &Snapshot,
-        target: &Target,
-        request: &RestoreRequest,
+        state: &RestoreState,
+        snapshot: Option<&Snapshot>,
         progress: &dyn Progress,
-    ) -> Result<Option<String>> {
-        let Some(instance) = target.instance.as_deref().filter(|_| !request.no_safety) else { return Ok(None) };
-        let id = snapshot.manifest.id;
-        if let Some(of) = restore::incomplete_restore(&target.path)? {
-            progress.notice(&format!(
-                "{} holds a restore of {of} that was not finished, so its state is not kept",
-                target.path.display()
-            ));
-            return Ok(None);
-        }
-        if !catalog.source_of(instance)?.path().exists() {
-            return Ok(None);
-        }
-        let options =
-            TakeOptions { description: Some(format!("before the restore of {id}")), ..TakeOptions::default() };
-        let view = self.take_as(catalog, instance, SnapshotType::Safety, Some(id), options, progress)?;
-        Ok(Some(view.id))
+    ) -> Result<Vec<RunPart>> {
+        let mut parts = self.parts_of(catalog, &state.instance)?.parts;
+        let reader = self.reader(progress)?;
+        let again = state.components.iter().map(|wanted| {
+            let at = parts.iter().position(|part| part.name == wanted.part).ok_or_else(|| {
+                Error::NotFound(format!("{} has no component {:?} any more", state.instance, wanted.part))
+            })?;
+            let part = parts.remove(at);
+            let Some(snapshot) = snapshot else { return Ok(RunPart { part, component: None }) };
+            let component = component_of(snapshot, Some(&wanted.component))?.clone();
+            part_of(RunPart { part, component: Some(component) }, state.path.as_deref(), &reader)
+        });
+        again.collect()
     }
 
     /// A reader over an index that is up to date.
@@ -261,148 +310,146 @@ impl Service {
         }
     }
 
-    /// The one component of a snapshot.
-    pub(super) fn component<'c>(&self, snapshot: &'c Snapshot) -> Result<&'c Component> {
-        snapshot.components()?.first().ok_or_else(|| Error::damaged(&snapshot.name, "it has no component"))
-    }
-
-    fn entry(&self, reader: &Reader, snapshot: &Snapshot, request: &RestoreRequest) -> Result<Entry> {
-        let root = &self.component(snapshot)?.root;
-        match &request.path {
-            Some(path) => restore::find(reader, root, path),
-            None => Ok(root.clone()),
-        }
-    }
-
     fn target(
         &self,
         catalog: &Catalog,
         snapshot: &Snapshot,
         request: &RestoreRequest,
-        entry: &Entry,
+        reader: &Reader,
     ) -> Result<Target> {
         let instance = match request.to.as_deref() {
             None => Some(snapshot.manifest.instance.as_str()),
             Some(to) => catalog.instances.contains_key(to).then_some(to),
         };
+        let only = request.component.as_deref();
         match (instance, request.to.as_deref()) {
-            (Some(instance), _) => self.instance_target(catalog, snapshot, instance, request),
-            (None, Some(folder)) => {
-                let mut path = PathBuf::from(folder);
-                if !matches!(entry.node, Node::Directory { .. }) {
-                    path.push(os_name(&entry.name));
+            (Some(instance), _) => {
+                let parts = self.parts_of(catalog, instance)?;
+                let pairs = pair(snapshot, parts, only)?;
+                if request.path.is_some() && pairs.len() > 1 {
+                    return Err(Error::Usage("which component is the path in? name it by --component".into()));
                 }
-                let in_place = is_occupied(&path)?;
-                Ok(Target { path, in_place, instance: None, is_sqlite: false })
+                let path = request.path.as_deref();
+                let parts = pairs.into_iter().map(|pair| part_of(pair, path, reader)).collect::<Result<_>>()?;
+                Ok(Target::Instance { name: instance.to_string(), parts })
+            }
+            (None, Some(folder)) => {
+                let components = snapshot.components()?;
+                if only.is_some() || components.len() == 1 || request.path.is_some() {
+                    let component = component_of(snapshot, only)?;
+                    let entry = entry_of(reader, component, request.path.as_deref())?;
+                    let mut path = PathBuf::from(folder);
+                    if !matches!(entry.node, Node::Directory { .. }) {
+                        path.push(os_name(&entry.name));
+                    }
+                    return Ok(Target::Folders(vec![(path, entry)]));
+                }
+                let each = |component: &Component| (Path::new(folder).join(&component.name), component.root.clone());
+                Ok(Target::Folders(components.iter().map(each).collect()))
             }
             (None, None) => Err(Error::Usage("name a folder or an instance to restore to by --to".into())),
         }
     }
+}
 
-    fn instance_target(
-        &self,
-        catalog: &Catalog,
-        snapshot: &Snapshot,
-        instance: &str,
-        request: &RestoreRequest,
-    ) -> Result<Target> {
-        let url = catalog.source_of(instance)?;
-        let origin = &self.component(snapshot)?.origin;
-        if !fits(origin, &url) {
-            return Err(Error::Refused(format!(
-                "snapshot {} cannot be restored into {url}: it is of another kind; restore it to a folder by --to DIR",
-                snapshot.manifest.id
-            )));
-        }
-        let is_sqlite = matches!(origin, Origin::Sqlite { .. });
-        let mut path = url.path().to_path_buf();
-        if let Some(part) = request.path.as_deref().filter(|_| !is_sqlite) {
-            path.extend(part.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).map(os_name));
-        }
-        Ok(Target { path, in_place: true, instance: Some(instance.to_string()), is_sqlite })
+/// What a stored component says of its snapshot.
+struct Manifested<'a> {
+    instance: &'a str,
+    created_at_ns: i64,
+}
+
+impl<'a> Manifested<'a> {
+    fn of(snapshot: &'a Snapshot) -> Self {
+        Self { instance: &snapshot.manifest.instance, created_at_ns: snapshot.manifest.created_at_ns }
     }
 }
 
 impl Target {
-    /// What is written there: for a SQLite source the one file of the snapshot.
-    fn entry(&self, reader: &Reader, entry: Entry) -> Result<Entry> {
-        if self.is_sqlite { database_file(reader, &entry) } else { Ok(entry) }
+    fn is_in_place(&self) -> Result<bool> {
+        match self {
+            Target::Instance { .. } => Ok(true),
+            Target::Folders(folders) => {
+                for (path, _) in folders {
+                    if !is_vacant(path)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+        }
     }
 
-    fn outcome(self, snapshot: &Snapshot, report: RestoreReport, safety_snapshot: Option<String>) -> RestoreOutcome {
-        RestoreOutcome {
-            snapshot: snapshot.manifest.id.to_string(),
-            target: self.path.display().to_string(),
-            in_place: self.in_place,
-            instance: self.instance,
-            safety_snapshot,
-            report,
+    fn shown(&self) -> String {
+        match self {
+            Target::Instance { parts, .. } => shown(parts),
+            Target::Folders(folders) => shown_folders(folders),
+        }
+    }
+
+    fn outcome(self, snapshot: &Snapshot, ran: Ran) -> Result<RestoreOutcome> {
+        let (shown, in_place) = (self.shown(), self.is_in_place()?);
+        let instance = match self {
+            Target::Instance { name, .. } => Some(name),
+            Target::Folders(_) => None,
+        };
+        Ok(outcome(snapshot, shown, instance, in_place, ran))
+    }
+}
+
+fn outcome(snapshot: &Snapshot, target: String, instance: Option<String>, in_place: bool, ran: Ran) -> RestoreOutcome {
+    RestoreOutcome {
+        snapshot: snapshot.manifest.id.to_string(),
+        target,
+        in_place,
+        instance,
+        safety_snapshot: ran.safety.map(|id| id.to_string()),
+        checks: ran.checks,
+        report: ran.report,
+    }
+}
+
+fn shown(parts: &[RunPart]) -> String {
+    parts.iter().map(|part| part.part.source.target()).collect::<Vec<_>>().join(", ")
+}
+
+fn shown_folders(folders: &[(PathBuf, Entry)]) -> String {
+    folders.iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// A part with only what is at `path` of its component.
+fn part_of(mut pair: RunPart, path: Option<&[u8]>, reader: &Reader) -> Result<RunPart> {
+    if let (Some(path), Some(component)) = (path, pair.component.as_mut()) {
+        pair.part.source = pair.part.source.part(path)?;
+        component.root = entry_of(reader, component, Some(path))?;
+    }
+    Ok(pair)
+}
+
+fn entry_of(reader: &Reader, component: &Component, path: Option<&[u8]>) -> Result<Entry> {
+    match path {
+        Some(path) => restore::find(reader, &component.root, path),
+        None => Ok(component.root.clone()),
+    }
+}
+
+/// A snapshot's component of a name; without one, its only one.
+pub(super) fn component_of<'c>(snapshot: &'c Snapshot, name: Option<&str>) -> Result<&'c Component> {
+    let components = snapshot.components()?;
+    let names = || components.iter().map(|component| component.name.as_str()).collect::<Vec<_>>().join(", ");
+    let id = snapshot.manifest.id;
+    match (name, components) {
+        (Some(name), _) => components
+            .iter()
+            .find(|component| component.name == name)
+            .ok_or_else(|| Error::NotFound(format!("snapshot {id} has no component {name:?}; it has {}", names()))),
+        (None, [component]) => Ok(component),
+        (None, []) => Err(Error::damaged(&snapshot.name, "it has no component")),
+        (None, _) => {
+            Err(Error::Usage(format!("snapshot {id} has several components ({}); name one by --component", names())))
         }
     }
 }
 
-impl Catalog {
-    /// An instance's source.
-    pub(super) fn source_of(&self, instance: &str) -> Result<SourceUrl> {
-        let source = self.instance(instance)?.source.as_deref();
-        let source = source.ok_or_else(|| {
-            Error::Usage(format!(
-                "instance {instance:?} has no source and lives in the repository alone; name a folder by --to DIR"
-            ))
-        })?;
-        source.parse()
-    }
-}
-
-/// The one file of a SQLite snapshot, whose root `entry` is (or the file itself).
-pub(super) fn database_file(reader: &Reader, entry: &Entry) -> Result<Entry> {
-    let Node::Directory { listing, .. } = &entry.node else { return Ok(entry.clone()) };
-    let directory = crate::repo::read_directory(reader, listing)?;
-    directory.entries.into_iter().next().ok_or_else(|| Error::damaged("the snapshot", "it holds no database"))
-}
-
 fn os_name(name: &[u8]) -> &std::ffi::OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(name)
-}
-
-/// Whether something is at `path` that a restore would overwrite.
-fn is_occupied(path: &Path) -> Result<bool> {
-    let metadata = match std::fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(Error::target(path, error)),
-    };
-    if !metadata.is_dir() {
-        return Ok(true);
-    }
-    let mut entries = std::fs::read_dir(path).map_err(|error| Error::target(path, error))?;
-    Ok(entries.next().is_some())
-}
-
-/// What restoring into nothing writes.
-fn new_report(entry: &Entry) -> RestoreReport {
-    match &entry.node {
-        Node::Directory { summary, .. } => RestoreReport {
-            files: summary.files,
-            directories: summary.directories,
-            others: summary.others,
-            bytes_total: summary.bytes,
-            bytes_written: summary.bytes,
-            files_changed: summary.files,
-            ..RestoreReport::default()
-        },
-        Node::File { content, .. } => RestoreReport {
-            files: 1,
-            bytes_total: content.len(),
-            bytes_written: content.len(),
-            files_changed: 1,
-            ..RestoreReport::default()
-        },
-        _ => RestoreReport { others: 1, ..RestoreReport::default() },
-    }
-}
-
-/// A SQLite database is replaced as a whole, whatever is equal in it.
-fn whole(report: RestoreReport) -> RestoreReport {
-    RestoreReport { bytes_written: report.bytes_total, bytes_unchanged: 0, bytes_zeroed: 0, ..report }
 }

@@ -3,18 +3,14 @@
 use crate::codec::Effort;
 use crate::error::{Error, Result};
 use crate::format::ledger::DeletionCause;
-use crate::format::manifest::{Component, InstanceRecord, Origin, SnapshotType};
+use crate::format::manifest::{InstanceRecord, SnapshotType};
 use crate::id::SnapshotId;
 use crate::ops::Progress;
-use crate::ops::capture::{Capture, SnapshotRequest, take_snapshot};
-use crate::source::{SourceUrl, files, sqlite};
+use crate::ops::capture::{SnapshotRequest, take_snapshot};
 
 use super::catalog::Catalog;
 use super::view::SnapshotView;
-use super::{Service, retention};
-
-/// The one component of an instance that is a single source.
-pub(super) const COMPONENT: &str = "data";
+use super::{Service, restore_run, retention};
 
 /// What may be chosen about a snapshot.
 #[derive(Debug, Clone, Default)]
@@ -27,13 +23,15 @@ pub struct TakeOptions {
     pub effort: Effort,
     /// Leave out what cannot be read, and record it.
     pub skip_unreadable: bool,
+    /// Optional components of an environment that are captured too.
+    pub include: Vec<String>,
 }
 
 impl Service {
     /// Takes a snapshot of an instance's source on demand.
     pub fn take(&self, name: &str, options: TakeOptions, progress: &dyn Progress) -> Result<SnapshotView> {
         let catalog = self.catalog()?;
-        self.take_as(&catalog, name, SnapshotType::OnDemand, None, options, progress)
+        self.take_as(&catalog, name, SnapshotType::OnDemand, options, progress)
     }
 
     /// Takes a snapshot of an instance's source.
@@ -42,25 +40,33 @@ impl Service {
         catalog: &Catalog,
         name: &str,
         kind: SnapshotType,
-        before_restore_of: Option<SnapshotId>,
         options: TakeOptions,
         progress: &dyn Progress,
     ) -> Result<SnapshotView> {
-        let record = catalog.instance(name)?;
-        let url: SourceUrl = record
-            .source
-            .as_deref()
-            .ok_or_else(|| {
-                Error::Refused(format!(
-                    "instance {name:?} has no source to take a snapshot of; `snaphold load {name} FILE` brings one in"
-                ))
-            })?
-            .parse()?;
-        let request = self.request(name, record, kind, before_restore_of, &options)?;
-        let stored = take_snapshot(&self.repo, request, progress, |capture| {
-            self.capture_source(capture, record, &url, options.skip_unreadable)
-        })?;
+        let parts = self.parts_with(catalog, name, options.skip_unreadable)?.including(&options.include)?;
+        if let Some((_, state)) = catalog.restores.get(name).filter(|(_, state)| !state.stage.is_over()) {
+            return Err(restore_run::unfinished(&self.repo, state));
+        }
+        let request = self.request(name, catalog.instance(name)?, kind, None, &options)?;
+        let stored = take_snapshot(&self.repo, request, progress, |capture| parts.capture(&self.place, capture))?;
         Ok(SnapshotView::of(&stored.manifest, None))
+    }
+
+    /// Takes a snapshot of some parts of an instance, by their names, while a restore over it is under way.
+    pub(super) fn take_some(
+        &self,
+        name: &str,
+        parts: &[&str],
+        (kind, before_restore_of): (SnapshotType, Option<SnapshotId>),
+        options: TakeOptions,
+        progress: &dyn Progress,
+    ) -> Result<SnapshotId> {
+        let catalog = self.catalog()?;
+        let mut some = self.parts_of(&catalog, name)?;
+        some.parts.retain(|part| parts.contains(&part.name.as_str()));
+        let request = self.request(name, catalog.instance(name)?, kind, before_restore_of, &options)?;
+        let stored = take_snapshot(&self.repo, request, progress, |capture| some.capture(&self.place, capture))?;
+        Ok(stored.manifest.id)
     }
 
     pub(super) fn request(
@@ -85,30 +91,6 @@ impl Service {
             before_restore_of,
             effort: options.effort,
         })
-    }
-
-    fn capture_source(
-        &self,
-        capture: &Capture<'_>,
-        record: &InstanceRecord,
-        url: &SourceUrl,
-        skip_unreadable: bool,
-    ) -> Result<Vec<Component>> {
-        let component = match url {
-            SourceUrl::Files(folder) => {
-                if let Some(of) = crate::ops::restore::incomplete_restore(folder)? {
-                    return Err(Error::Refused(format!(
-                        "{} holds a restore of {of} that was not finished; restore again first",
-                        folder.display()
-                    )));
-                }
-                let excluded = self.repository_folder.iter().cloned().collect();
-                let options = files::FilesOptions { skip_unreadable, always_read: record.always_read, excluded };
-                files::capture(capture, COMPONENT, folder, &options)?
-            }
-            SourceUrl::Sqlite(database) => sqlite::capture(capture, COMPONENT, database, &self.staging)?,
-        };
-        Ok(vec![component])
     }
 
     /// Snapshots, newest first, of one instance or of all; those that are being taken too.
@@ -184,12 +166,4 @@ impl Service {
         retention::change_state(&self.repo, snapshot, |state| state.hold_until_ns = Some(until_ns))?;
         self.snapshot(&snapshot.manifest.id.to_string())
     }
-}
-
-/// Whether a component can be written back to a source of this kind.
-pub(super) fn fits(origin: &Origin, url: &SourceUrl) -> bool {
-    matches!(
-        (origin, url),
-        (Origin::Files | Origin::Loaded { .. }, SourceUrl::Files(_)) | (Origin::Sqlite { .. }, SourceUrl::Sqlite(_))
-    )
 }

@@ -1,12 +1,15 @@
 //! Snapshots and instances as they are shown: the objects that `--json` prints.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::format::ledger::{DeletionCause, SnapshotState};
+use crate::format::ledger::{DeletionCause, Proof, SnapshotState};
 use crate::format::manifest::{Component, InstanceRecord, Manifest, Origin, Outcome};
 use crate::format::tree::{Node, Summary};
 use crate::repo::{FoundWriter, Work, WriterRecord};
+use crate::source::kind::Check;
 
 use super::duration::format_duration;
 
@@ -67,6 +70,54 @@ pub struct SnapshotView {
     /// For a safety snapshot: what was to be restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before_restore_of: Option<String>,
+    /// Its components, where it has others than one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<ComponentView>,
+    /// What its last drill showed; absent where none was held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofView>,
+}
+
+/// One component of a snapshot.
+#[derive(Debug, Clone, Serialize)]
+pub struct ComponentView {
+    /// Its name.
+    pub name: String,
+    /// What it was captured from, for people.
+    pub origin: String,
+    /// Plain bytes of its files.
+    pub bytes_total: u64,
+}
+
+/// What a drill showed.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProofView {
+    /// Whether all checks came out well.
+    pub proven: bool,
+    /// When it was held.
+    pub at: Timestamp,
+    /// What was looked at.
+    pub checks: Vec<Check>,
+}
+
+impl ComponentView {
+    fn of(component: &Component) -> Self {
+        Self {
+            name: component.name.clone(),
+            origin: describe(&component.origin),
+            bytes_total: summary(std::slice::from_ref(component)).bytes,
+        }
+    }
+}
+
+impl ProofView {
+    /// As the ledger has it.
+    pub fn of(proof: &Proof) -> Self {
+        let check =
+            |(name, ok, detail): &(String, bool, String)| Check { name: name.clone(), ok: *ok, detail: detail.clone() };
+        let checks = proof.checks.iter().map(check).collect();
+        Self { proven: proof.proven, at: timestamp(proof.at_ns), checks }
+    }
 }
 
 /// A time from nanoseconds since 1970; out of range gives the nearest end.
@@ -93,6 +144,10 @@ fn describe(origin: &Origin) -> String {
         Origin::Files => "files".to_string(),
         Origin::Sqlite { version } => format!("SQLite {version}"),
         Origin::Loaded { form, .. } => form.describe(),
+        Origin::Database(database) => {
+            let mode = if database.mode.is_empty() { String::new() } else { format!(", {}", database.mode) };
+            format!("{} {}{mode}", database.system, database.version)
+        }
     }
 }
 
@@ -136,9 +191,19 @@ impl SnapshotView {
             chunks_new: manifest.cost.chunks_new,
             chunks_delta: manifest.cost.chunks_delta,
             unreadable: components.iter().map(|component| component.unreadable).fold(0, u64::saturating_add),
-            origin: components.first().map(|component| describe(&component.origin)),
+            origin: match components {
+                [] => None,
+                [component] => Some(describe(&component.origin)),
+                several => Some(format!("an environment of {}", several.len())),
+            },
             parent: manifest.parent.map(|parent| parent.to_string()),
             before_restore_of: manifest.before_restore_of.map(|id| id.to_string()),
+            components: if components.len() > 1 {
+                components.iter().map(ComponentView::of).collect()
+            } else {
+                Vec::new()
+            },
+            proof: None,
         }
     }
 
@@ -178,6 +243,8 @@ impl SnapshotView {
             origin: None,
             parent: None,
             before_restore_of: None,
+            components: Vec::new(),
+            proof: None,
         })
     }
 }
@@ -197,6 +264,12 @@ pub struct InstanceView {
     pub description: Option<String>,
     /// Whether every file is read each time.
     pub always_read: bool,
+    /// Its settings by name; secrets are only named.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
+    /// How far a restore over it is that is not over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfinished_restore: Option<&'static str>,
     /// When it was defined.
     pub created_at: Option<Timestamp>,
     /// Whether a definition is there, or only snapshots.
@@ -217,6 +290,8 @@ impl InstanceView {
             retain: record.and_then(|record| record.retain_ns).map(format_duration),
             description: record.and_then(|record| record.description.clone()),
             always_read: record.is_some_and(|record| record.always_read),
+            settings: BTreeMap::new(),
+            unfinished_restore: None,
             created_at: record.map(|record| timestamp(record.created_at_ns)),
             defined: record.is_some(),
             snapshots,

@@ -51,3 +51,17 @@ impl RandomRead for OpenFile<'_> {
         rustix::fs::seek(self.file, SeekFrom::Hole(offset)).unwrap_or(len)
     }
 }
+
+/// Whether nothing is at `path` that a restore would overwrite: no file, or an empty folder.
+pub fn is_vacant(path: &Path) -> Result<bool> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(Error::target(path, error)),
+    };
+    if !metadata.is_dir() {
+        return Ok(false);
+    }
+    let mut entries = fs::read_dir(path).map_err(|error| Error::target(path, error))?;
+    Ok(entries.next().is_none())
+}

@@ -75,7 +75,8 @@ fn what_stands_before_the_damage_is_exported_and_nothing_looks_whole() {
             only: None,
             threads: 1,
             staging: &staging,
-            sqlite_dump: None,
+            item: None,
+            dumps: None,
         };
         let mut seen = Seen { out, bytes: Vec::new() };
         let told = Told::default();
@@ -132,7 +133,8 @@ fn a_target_that_fails_ends_the_export() {
                 only: None,
                 threads: 2,
                 staging: &staging,
-                sqlite_dump: None,
+                item: None,
+                dumps: None,
             };
             let mut out = Full(room);
             let told = Told::default();

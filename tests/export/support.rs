@@ -10,14 +10,17 @@ use snaphold::codec::Effort;
 use snaphold::container::{Body, MemberKind, MemberReader, Members, RelativePath, open};
 use snaphold::crypto::Encryption;
 use snaphold::error::Result;
-use snaphold::format::manifest::{Component, Manifest, Outcome, SnapshotType};
+use snaphold::format::manifest::{Component, Manifest, Origin, Outcome, SnapshotType};
 use snaphold::format::tree::{Entry, Metadata};
-use snaphold::ops::Progress;
 use snaphold::ops::capture::{Capture, SnapshotRequest, take_snapshot};
-use snaphold::ops::export::{ExportFormat, ExportOptions, ExportReport, Neo4jFormat, export_stream};
+use snaphold::ops::export::{Dumps, ExportFormat, ExportItem, ExportOptions, ExportReport, Neo4jFormat, export_stream};
+use snaphold::ops::{Progress, Silent};
 use snaphold::repo::{InitOptions, Reader, Repository};
 use snaphold::source::files::FilesOptions;
-use snaphold::source::{files, loaded, sqlite};
+use snaphold::source::kind::{Export, Kind};
+use snaphold::source::sqlite::Sqlite;
+use snaphold::source::stored::Stored;
+use snaphold::source::{access, files, loaded, sqlite};
 use snaphold::storage::{MemoryStorage, ObjectKind, ObjectName, Storage};
 
 use crate::shared::surroundings;
@@ -120,14 +123,15 @@ impl Place {
         told: &Told,
     ) -> Result<(Vec<u8>, ExportReport)> {
         let staging = self.path("staging");
-        let dump = |database: &Path, out: &mut dyn std::io::Write| sqlite::dump_sql(database, out).map(drop);
+        let dumps = SqliteDumps { reader: &self.reader(), staging: &staging };
         let mut options = ExportOptions {
             format,
             neo4j_format: Neo4jFormat::Current,
             only: None,
             threads: 2,
             staging: &staging,
-            sqlite_dump: Some(&dump),
+            item: None,
+            dumps: Some(&dumps),
         };
         change(&mut options);
         let mut out = Vec::new();
@@ -142,6 +146,46 @@ impl Place {
     pub fn packs(&self) -> Vec<(ObjectName, Vec<u8>)> {
         let listed = self.storage.list(ObjectKind::Pack).unwrap();
         listed.into_iter().map(|pack| (pack.name.clone(), self.storage.get(&pack.name).unwrap())).collect()
+    }
+}
+
+/// SQLite's text dump, as the service brings it.
+pub struct SqliteDumps<'a> {
+    pub reader: &'a Arc<Reader>,
+    pub staging: &'a Path,
+}
+
+impl SqliteDumps<'_> {
+    fn with_stored<R>(&self, component: &Component, work: impl FnOnce(&Stored<'_>, &access::Place) -> R) -> R {
+        let stored = Stored { reader: self.reader, component, instance: "movies", created_at_ns: 0 };
+        let (programs, surroundings) = (Default::default(), surroundings());
+        work(&stored, &access::Place { programs, staging: self.staging.to_path_buf(), surroundings })
+    }
+}
+
+impl Dumps for SqliteDumps<'_> {
+    fn available(&self, component: &Component, format: ExportFormat) -> Result<Option<Result<(), String>>> {
+        match component.origin {
+            Origin::Sqlite { .. } => self.with_stored(component, |stored, _| Sqlite.exports(stored, format)).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn in_tar_gz(&self, component: &Component) -> bool {
+        matches!(component.origin, Origin::Sqlite { .. })
+    }
+
+    fn write(
+        &self,
+        component: &Component,
+        format: ExportFormat,
+        _: Option<&ExportItem>,
+        out: &mut dyn std::io::Write,
+    ) -> Result<(u64, u64)> {
+        self.with_stored(component, |stored, place| {
+            let job = Export { stored, format, only: None, place, progress: &Silent };
+            Sqlite.export(&job, out).map(|done| (done.files, done.bytes))
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::instance::SettingsOptions;
 use super::snapshot::SNAPSHOT_HELP;
 
 /// Bring a dump into an instance
@@ -51,7 +52,7 @@ pub struct LoadArgs {
 pub struct ExportArgs {
     #[arg(help = SNAPSHOT_HELP)]
     pub snapshot: String,
-    /// dump, tar.gz, tar or dir
+    /// dump, sql, tar.gz, tar or dir
     #[arg(long, value_name = "FORMAT")]
     pub format: String,
     /// A file that does not exist yet (a folder for dir), or - for standard output
@@ -60,6 +61,13 @@ pub struct ExportArgs {
     /// Only the folder or file at this path of the snapshot (for tar, tar.gz and dir)
     #[arg(long, value_name = "PATH")]
     pub path: Option<OsString>,
+    /// Only this part of the database, as `snapshot ls` names it, such as table=public.orders or key=0:user:17 (for dump and
+    /// sql)
+    #[arg(long, value_name = "KIND=NAME", conflicts_with = "path")]
+    pub only: Option<String>,
+    /// Only this component of an environment
+    #[arg(long, value_name = "NAME")]
+    pub component: Option<String>,
     /// The form of a Neo4j dump: 5 is the present one, 4 the older one
     #[arg(long, value_enum, default_value = "5")]
     pub neo4j_format: Neo4jChoice,
@@ -91,12 +99,13 @@ pub enum Neo4jChoice {
   snaphold restore shop@latest~1 --plan
   snaphold restore shop@latest~1 --confirm RESTORE
   snaphold restore latest --path documents/order-17.txt --to /tmp/order
-  snaphold restore undo shop --confirm RESTORE"
+  snaphold restore undo shop --confirm RESTORE
+  snaphold restore --resume shop"
 )]
 pub struct RestoreArgs {
     #[command(subcommand)]
     pub command: Option<RestoreCommand>,
-    #[arg(help = SNAPSHOT_HELP, required = true)]
+    #[arg(help = SNAPSHOT_HELP, required_unless_present_any = ["resume", "abort"])]
     pub snapshot: Option<String>,
     /// A folder, or another instance to overwrite; write ./NAME for a folder that is called as an instance is
     #[arg(long, value_name = "DIR|INSTANCE")]
@@ -107,6 +116,15 @@ pub struct RestoreArgs {
     /// Only this folder or file of it
     #[arg(long, value_name = "PATH")]
     pub path: Option<PathBuf>,
+    /// Only this component of an environment
+    #[arg(long, value_name = "NAME")]
+    pub component: Option<String>,
+    /// Complete a restore over this instance that was cut short
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["snapshot", "to", "plan", "path", "component", "abort"])]
+    pub resume: Option<String>,
+    /// Go back to the state before a restore over this instance that was cut short
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["snapshot", "to", "plan", "path", "component"])]
+    pub abort: Option<String>,
     #[command(flatten)]
     pub consent: ConsentArgs,
 }
@@ -150,4 +168,25 @@ pub struct CloneArgs {
     /// Where its data goes: a folder or database that does not exist yet [default: the repository alone]
     #[arg(long, value_name = "URL")]
     pub source: Option<String>,
+    #[command(flatten)]
+    pub settings: SettingsOptions,
+}
+
+/// Prove that a snapshot can be restored
+///
+/// It is restored into a throw-away server, the database's own checks are run there, and the snapshot is marked with the
+/// result. Nothing is left running.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  snaphold drill latest
+  snaphold drill shop@latest --query 'SELECT count(*) FROM orders' --json")]
+pub struct DrillArgs {
+    #[arg(help = SNAPSHOT_HELP)]
+    pub snapshot: String,
+    /// Also run this query there; it fails where it gives an error or no row
+    #[arg(long, value_name = "QUERY")]
+    pub query: Option<String>,
+    /// Only this component of an environment; then nothing is marked
+    #[arg(long, value_name = "NAME")]
+    pub component: Option<String>,
 }

@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use bench::BenchArgs;
 pub use care::{CheckStorageArgs, GcArgs, StatsArgs, VerifyArgs};
-pub use data::{CloneArgs, ConsentArgs, ExportArgs, LoadArgs, Neo4jChoice, RestoreArgs, RestoreCommand};
-pub use instance::{InstanceCommand, InstanceOptions};
+pub use data::{CloneArgs, ConsentArgs, DrillArgs, ExportArgs, LoadArgs, Neo4jChoice, RestoreArgs, RestoreCommand};
+pub use instance::{InstanceCommand, InstanceOptions, SettingsOptions};
 pub use key::{KeyCommand, NewSecretArgs};
 pub use snapshot::{Compression, SnapshotCommand, TakeArgs};
 pub use values::Fraction;
@@ -107,6 +107,7 @@ pub enum Command {
     Export(ExportArgs),
     Restore(RestoreArgs),
     Clone(CloneArgs),
+    Drill(DrillArgs),
     /// Plans: named limits and defaults
     #[command(subcommand)]
     Plan(PlanCommand),

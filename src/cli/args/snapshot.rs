@@ -64,6 +64,9 @@ pub enum SnapshotCommand {
         a: String,
         /// The newer snapshot
         b: String,
+        /// Files as they are stored, also of databases
+        #[arg(long)]
+        files: bool,
     },
     /// List what is in a snapshot
     #[command(after_help = "Examples:
@@ -72,8 +75,11 @@ pub enum SnapshotCommand {
     Ls {
         #[arg(help = SNAPSHOT_HELP)]
         snapshot: String,
-        /// A folder or file in it
+        /// A folder or file in it; without it, a database's tables or keys are listed
         path: Option<std::path::PathBuf>,
+        /// Files as they are stored, also of databases
+        #[arg(long)]
+        files: bool,
         /// Also what is in the folders below
         #[arg(long, short)]
         recursive: bool,
@@ -90,6 +96,9 @@ pub struct TakeArgs {
     /// How long it is kept, such as 30d [default: as the instance or its plan says]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub retain: Option<i64>,
+    /// Also capture this optional component of an environment; may be given again
+    #[arg(long, value_name = "COMPONENT")]
+    pub include: Vec<String>,
     /// How hard to compress
     #[arg(long, value_enum, default_value = "default")]
     pub compression: Compression,

@@ -6,12 +6,12 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use snaphold::error::{Error, Result};
-use snaphold::ops::Progress;
 use snaphold::ops::export::Neo4jFormat;
 use snaphold::service::{
-    CloneOutcome, ExportOutcome, ExportTarget, ExportWritten, LoadRequest, Service, TakeOptions, open_file,
+    ExportOutcome, ExportRequest, ExportTarget, ExportWritten, LoadRequest, TakeOptions, open_file,
 };
 
+use super::instance::settings_spec;
 use super::restore::kept;
 use super::snapshot::taken;
 use crate::cli::args::{CloneArgs, ExportArgs, LoadArgs, Neo4jChoice};
@@ -94,20 +94,25 @@ pub fn export(context: &Context, arguments: ExportArgs) -> Result<Report> {
         Neo4jChoice::Four => Neo4jFormat::Neo4j4,
         Neo4jChoice::Five => Neo4jFormat::Current,
     };
-    let formats = (format, neo4j_format);
-    let only = arguments.path.map(std::os::unix::ffi::OsStringExt::into_vec);
+    let request = ExportRequest {
+        snapshot: arguments.snapshot,
+        format,
+        neo4j_format,
+        component: arguments.component,
+        path: arguments.path.map(std::os::unix::ffi::OsStringExt::into_vec),
+        item: arguments.only.as_deref().map(str::parse).transpose()?,
+    };
     let service = context.service()?;
     let progress = context.progress();
-    let snapshot = arguments.snapshot.as_str();
     let outcome = match arguments.output.as_os_str() == "-" {
         false => {
             let target = ExportTarget::Path { path: &arguments.output, overwrite: arguments.overwrite };
-            service.export(snapshot, formats, only, target, &progress)?
+            service.export(request, target, &progress)?
         }
         true => {
             let mut pipe = Pipe { file: unbuffered(&io::stdout(), "standard output")?, is_broken: false };
             let mut out = BufWriter::with_capacity(STDOUT_BUFFER, &mut pipe);
-            let exported = service.export(snapshot, formats, only, ExportTarget::Stream(&mut out), &progress);
+            let exported = service.export(request, ExportTarget::Stream(&mut out), &progress);
             let flushed = out.flush().map_err(|error| Error::target("standard output", error));
             drop(out);
             if pipe.is_broken {
@@ -140,18 +145,16 @@ fn exported(outcome: &ExportOutcome) -> String {
     }
 }
 
-pub fn clone(context: &Context, arguments: &CloneArgs) -> Result<Report> {
+pub fn clone(context: &Context, arguments: CloneArgs) -> Result<Report> {
     let service = context.service()?;
     let progress = context.progress();
-    let outcome = cloned(&service, arguments, &progress)?;
+    let settings = settings_spec(arguments.settings)?;
+    let CloneArgs { snapshot, name, source, .. } = arguments;
+    let outcome = service.clone_snapshot(&snapshot, &name, source.as_deref(), settings, &progress)?;
     progress.done();
-    let mut text = format!("made instance {} of snapshot {}\n", outcome.instance, arguments.snapshot);
+    let mut text = format!("made instance {} of snapshot {}\n", outcome.instance, snapshot);
     if let Some(restored) = &outcome.restored {
         text.push_str(&super::restore::done(restored));
     }
     Report::new(&outcome, text)
-}
-
-fn cloned(service: &Service, arguments: &CloneArgs, progress: &dyn Progress) -> Result<CloneOutcome> {
-    service.clone_snapshot(&arguments.snapshot, &arguments.name, arguments.source.as_deref(), progress)
 }

@@ -8,21 +8,26 @@ use snaphold::error::{Error, Result};
 use snaphold::ops::Silent;
 use snaphold::ops::diff::{Aspect, Change, DiffSummary, What};
 use snaphold::ops::ls::Listed;
-use snaphold::service::Stats;
+use snaphold::service::{ItemChange, ItemView, Service, Stats};
 
 use crate::cli::args::StatsArgs;
 use crate::cli::context::Context;
 use crate::cli::output::{Report, cannot_write, print_pieces};
+use crate::cli::progress::Teller;
 use crate::cli::table::{Columns, Side, Table, count, fields, printable, size, time};
 
 /// A snapshot may hold more files than should be in memory: they are gone through twice, to see that all can be read and
 /// how wide the columns are, and to print them.
-pub fn ls(context: &Context, snapshot: &str, path: Option<&Path>, recursive: bool) -> Result<Report> {
+pub fn ls(context: &Context, snapshot: &str, path: Option<&Path>, recursive: bool, files: bool) -> Result<Report> {
+    let by_items = path.is_none() && !recursive && !files;
     let path = path.map(|path| path.as_os_str().as_bytes()).unwrap_or_default();
     let progress = context.progress();
     let service = context.service()?;
     // The latest one may be another one the second time.
     let snapshot = service.snapshot(snapshot)?.id;
+    if by_items && let Some(report) = items(context, &service, &snapshot)? {
+        return Ok(report);
+    }
     let mut columns = Columns::new([
         ("MODE", Side::Left),
         ("OWNER", Side::Right),
@@ -59,6 +64,50 @@ pub fn ls(context: &Context, snapshot: &str, path: Option<&Path>, recursive: boo
         })?;
         put(if is_json { "]}\n" } else { "" })
     })
+}
+
+/// What is in a database: tables, keys. `None` where there is nothing but files.
+fn items(context: &Context, service: &Service, snapshot: &str) -> Result<Option<Report>> {
+    let columns = [("KIND", Side::Left), ("ROWS", Side::Right), ("SIZE", Side::Right), ("NAME", Side::Left)];
+    let mut columns = Columns::new(columns);
+    let progress = context.progress();
+    let mut is_empty = true;
+    let has_items = service.items(snapshot, &progress, &mut |item| {
+        is_empty = false;
+        columns.measure(&item_cells(&item));
+        Ok(())
+    })?;
+    progress.done();
+    if !has_items {
+        return Ok(None);
+    }
+    let is_json = context.global.json;
+    let printed = print_pieces(|out| {
+        let mut put = |text: &str| out.write_all(text.as_bytes()).map_err(cannot_write);
+        put(&match (is_json, is_empty) {
+            (true, _) => "{\"items\":[".to_string(),
+            (false, true) => "the database is empty\n".to_string(),
+            (false, false) => columns.headings(),
+        })?;
+        let mut comma = "";
+        service.items(snapshot, &Silent, &mut |item| {
+            if !is_json {
+                return put(&columns.line(&item_cells(&item)));
+            }
+            let failed = |error| Error::Failed(format!("cannot print JSON: {error}"));
+            put(std::mem::replace(&mut comma, ","))?;
+            put(&serde_json::to_string(&item).map_err(failed)?)
+        })?;
+        put(if is_json { "]}\n" } else { "" })
+    });
+    printed.map(Some)
+}
+
+fn item_cells(item: &ItemView) -> [String; 4] {
+    let ItemView { component, kind, name, bytes, rows } = item;
+    let component = component.as_ref().map_or_else(String::new, |component| format!("{component}: "));
+    let rows = rows.map_or_else(|| "-".to_string(), count);
+    [kind.to_string(), rows, size(*bytes), format!("{component}{}", printable(name))]
 }
 
 fn cells(Listed { path, about, .. }: &Listed) -> [String; 5] {
@@ -107,10 +156,15 @@ struct Differences {
     changes: Vec<Change>,
 }
 
-pub fn diff(context: &Context, a: &str, b: &str) -> Result<Report> {
+pub fn diff(context: &Context, a: &str, b: &str, files: bool) -> Result<Report> {
     let progress = context.progress();
+    let service = context.service()?;
+    if !files && let Some(report) = diff_items(&service, a, b, &progress)? {
+        progress.done();
+        return Ok(report);
+    }
     let mut changes = Vec::new();
-    let summary = context.service()?.diff(a, b, &progress, &mut |change| {
+    let summary = service.diff(a, b, &progress, &mut |change| {
         changes.push(change);
         Ok(())
     })?;
@@ -126,6 +180,47 @@ pub fn diff(context: &Context, a: &str, b: &str) -> Result<Report> {
         size(summary.bytes_gone)
     ));
     Report::new(&Differences { summary, changes }, text)
+}
+
+#[derive(Serialize)]
+struct ItemDifferences {
+    items: Vec<ItemChange>,
+}
+
+/// Tables and keys that differ. `None` where there is nothing but files.
+fn diff_items(service: &Service, a: &str, b: &str, progress: &Teller) -> Result<Option<Report>> {
+    let mut items = Vec::new();
+    let has_items = service.diff_items(a, b, progress, &mut |change| {
+        items.push(change);
+        Ok(())
+    })?;
+    if !has_items {
+        return Ok(None);
+    }
+    let mut text: String = items.iter().map(item_line).collect();
+    if items.is_empty() {
+        text.push_str("nothing differs\n");
+    }
+    Report::new(&ItemDifferences { items }, text).map(Some)
+}
+
+fn item_line(change: &ItemChange) -> String {
+    let mark = match change.change {
+        What::Added => '+',
+        What::Removed => '-',
+        What::Changed => 'M',
+    };
+    let component = change.component.as_ref().map_or_else(String::new, |component| format!("{component}: "));
+    let mut about = match (change.change, change.bytes_new) {
+        (What::Changed, Some(new)) => format!("{} of {} differ", size(new), size(change.bytes_after)),
+        (What::Changed, None) => format!("{}, was {}", size(change.bytes_after), size(change.bytes_before)),
+        (What::Added, _) => size(change.bytes_after),
+        (What::Removed, _) => size(change.bytes_before),
+    };
+    if let Some((before, after)) = change.rows.filter(|(before, after)| before != after) {
+        about.push_str(&format!("; {} rows, were {}", count(after), count(before)));
+    }
+    format!("{mark} {component}{} {}  ({about})\n", change.kind, printable(&change.name))
 }
 
 /// `+` added, `-` removed, `M` changed, `m` metadata alone.

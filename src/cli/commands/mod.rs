@@ -3,6 +3,7 @@
 mod bench;
 mod care;
 mod data;
+mod drill;
 mod help;
 mod init;
 mod instance;
@@ -28,7 +29,8 @@ pub fn run(command: Command, context: &Context) -> Result<Report> {
         Command::Load(arguments) => data::load(context, arguments),
         Command::Export(arguments) => data::export(context, arguments),
         Command::Restore(arguments) => restore::run(context, arguments),
-        Command::Clone(arguments) => data::clone(context, &arguments),
+        Command::Clone(arguments) => data::clone(context, arguments),
+        Command::Drill(arguments) => drill::run(context, &arguments),
         Command::Plan(command) => plan::run(context, &command),
         Command::Gc(arguments) => care::gc(context, &arguments),
         Command::Verify(arguments) => care::verify(context, &arguments),

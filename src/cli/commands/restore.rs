@@ -14,6 +14,9 @@ use crate::cli::table::{count, fields, size};
 
 pub fn run(context: &Context, arguments: RestoreArgs) -> Result<Report> {
     let service = context.service()?;
+    if let Some(instance) = arguments.resume.as_deref().or(arguments.abort.as_deref()) {
+        return take_up(context, &service, instance, arguments.resume.is_some());
+    }
     let (request, plan, consent) = match arguments.command {
         Some(RestoreCommand::Undo { name, plan, consent }) => {
             (service.undo_request(&name, consent.no_safety)?, plan, consent)
@@ -21,7 +24,13 @@ pub fn run(context: &Context, arguments: RestoreArgs) -> Result<Report> {
         None => {
             let snapshot = arguments.snapshot.ok_or_else(|| Error::Usage("which snapshot?".into()))?;
             let path = arguments.path.map(|path| path.as_os_str().as_bytes().to_vec());
-            let request = RestoreRequest { snapshot, to: arguments.to, path, no_safety: arguments.consent.no_safety };
+            let request = RestoreRequest {
+                snapshot,
+                to: arguments.to,
+                path,
+                component: arguments.component,
+                no_safety: arguments.consent.no_safety,
+            };
             (request, arguments.plan, arguments.consent)
         }
     };
@@ -35,6 +44,25 @@ pub fn run(context: &Context, arguments: RestoreArgs) -> Result<Report> {
     let outcome = service.restore(&request, confirmed, &progress)?;
     progress.done();
     Report::new(&outcome, done(&outcome))
+}
+
+/// Ends a restore that was cut short, in one way or the other.
+fn take_up(context: &Context, service: &Service, instance: &str, forward: bool) -> Result<Report> {
+    let progress = context.progress();
+    let outcome = match forward {
+        true => service.resume_restore(instance, &progress)?,
+        false => service.abort_restore(instance, &progress)?,
+    };
+    progress.done();
+    let of = &outcome.of;
+    let mut text = match forward {
+        true => format!("completed the restore of {of} over {instance}\n"),
+        false => format!("{instance} is as it was before the restore of {of}\n"),
+    };
+    if let Some(safety) = outcome.safety_snapshot.as_deref().filter(|_| forward) {
+        text.push_str(&kept(safety, instance));
+    }
+    Report::new(&outcome, text)
 }
 
 /// Whether what is there may be overwritten. A script that gave no word hears from the library whether one is needed.
@@ -77,6 +105,9 @@ pub fn done(outcome: &RestoreOutcome) -> String {
         text.push_str(&format!(", {} left as they were", size(report.bytes_unchanged)));
     }
     text.push('\n');
+    for check in &outcome.checks {
+        text.push_str(&format!("{}: {}\n", check.name, check.detail));
+    }
     if let (Some(safety), Some(instance)) = (safety_snapshot, instance) {
         text.push_str(&kept(safety, instance));
     }

@@ -41,8 +41,10 @@ pub fn run(context: &Context, command: SnapshotCommand) -> Result<Report> {
             let text = format!("snapshot {} is held until {} UTC\n", view.id, time_or_dash(view.hold_until));
             Report::new(&view, text)
         }
-        SnapshotCommand::Diff { a, b } => look::diff(context, &a, &b),
-        SnapshotCommand::Ls { snapshot, path, recursive } => look::ls(context, &snapshot, path.as_deref(), recursive),
+        SnapshotCommand::Diff { a, b, files } => look::diff(context, &a, &b, files),
+        SnapshotCommand::Ls { snapshot, path, recursive, files } => {
+            look::ls(context, &snapshot, path.as_deref(), recursive, files)
+        }
     }
 }
 
@@ -57,6 +59,7 @@ fn take(context: &Context, arguments: TakeArgs) -> Result<Report> {
         retain_ns: arguments.retain,
         effort: effort.parse().map_err(Error::Usage)?,
         skip_unreadable: arguments.skip_unreadable,
+        include: arguments.include,
     };
     let progress = context.progress();
     let view = context.service()?.take(&arguments.name, options, &progress)?;

@@ -125,17 +125,7 @@ fn capture_components(
         progress.notice(notice);
     }
     let trust_parent = opened.is_whole() && condemned.records.is_empty();
-    let parent = manifests
-        .manifests
-        .into_iter()
-        .rev()
-        .map(|stored| stored.manifest)
-        .find(|older| older.instance == manifest.instance && matches!(older.outcome, Outcome::Completed { .. }));
-    manifest.parent = parent.as_ref().map(|parent| parent.id);
-    let parent_components = match parent.map(|parent| parent.outcome) {
-        Some(Outcome::Completed { components }) => components,
-        _ => Vec::new(),
-    };
+    let parent_components = newest_components(manifests.manifests, manifest);
     let reader = opened.reader;
     let writer = repo.chunk_writer(&reader, &condemned, effort);
     let config = repo.config();
@@ -159,6 +149,24 @@ fn capture_components(
     manifest.cost.chunks_new = stored.chunks_new;
     manifest.cost.chunks_delta = stored.chunks_delta;
     Ok((components, reader))
+}
+
+/// The instance's components as they were stored last: most of the newest snapshot, those that it was taken without of
+/// older ones. The newest is noted as the parent.
+fn newest_components(manifests: Vec<StoredManifest>, manifest: &mut Manifest) -> Vec<Component> {
+    let mut newest: Vec<Component> = Vec::new();
+    for older in manifests.into_iter().rev().map(|stored| stored.manifest) {
+        let Manifest { id, instance, outcome: Outcome::Completed { components }, .. } = older else { continue };
+        if instance == manifest.instance {
+            manifest.parent.get_or_insert(id);
+            for component in components {
+                if !newest.iter().any(|known| known.name == component.name) {
+                    newest.push(component);
+                }
+            }
+        }
+    }
+    newest
 }
 
 /// Commits a manifest that refers to what another snapshot has stored: a clone costs no more than its manifest.

@@ -9,9 +9,11 @@ use crate::error::Result;
 use crate::format::tree::{Entry, Node};
 use crate::repo::Reader;
 
-use super::ls::{About, shown_path};
+use super::ls::{About, below, hex_below, shown_path};
 use super::walk::{OpenFolder, Walk, child};
-use content::{Differing, differing, same_bytes};
+use content::same_bytes;
+
+pub use content::{Differing, differing};
 
 /// What became of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -62,6 +64,13 @@ pub struct Change {
     pub after: Option<About>,
 }
 
+impl Change {
+    /// The same, below the folder `name`.
+    pub fn below(self, name: &str) -> Self {
+        Self { path: below(name, &self.path), path_hex: self.path_hex.map(|hex| hex_below(name, &hex)), ..self }
+    }
+}
+
 /// Totals of a comparison.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct DiffSummary {
@@ -77,6 +86,18 @@ pub struct DiffSummary {
     pub bytes_new: u64,
     /// Sum of [`Change::bytes_gone`].
     pub bytes_gone: u64,
+}
+
+impl DiffSummary {
+    /// Two comparisons together.
+    pub fn add(&mut self, other: &Self) {
+        self.added += other.added;
+        self.removed += other.removed;
+        self.changed += other.changed;
+        self.metadata_changed += other.metadata_changed;
+        self.bytes_new += other.bytes_new;
+        self.bytes_gone += other.bytes_gone;
+    }
 }
 
 /// Hands to `visit` every path in which the folders `a` and `b` differ, a folder before what is in it.

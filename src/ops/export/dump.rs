@@ -1,7 +1,6 @@
 //! What a component's dump is made of, and writing it.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 
 use crate::container::{DumpEntry, Form, MemberKind, RelativePath, write_dump, write_error};
 use crate::error::{Error, Result};
@@ -11,25 +10,26 @@ use crate::ops::walk::listing;
 use crate::repo::{Reader, read_ahead};
 
 use super::neo4j::{Store, find_store, plan};
-use super::work::{BUFFER_LEN, Done, Work, copy_present};
+use super::options::{Dumps, ExportFormat};
+use super::work::{Done, Work, copy_present};
 
 /// zstd's level in Neo4j dumps: its default, as the database's own tool has it.
 const ZSTD_LEVEL: i32 = 3;
 
 /// What a dump is made of.
-pub enum Source {
+pub enum Source<'a> {
     /// A Neo4j store.
     Neo4j(Store),
-    /// A SQLite image: a file of this name.
-    Sqlite(RelativePath, Content),
+    /// A database that the caller's sources write.
+    Own(&'a Component),
     /// A single file that was loaded, which is itself a dump of something.
     Single(RelativePath, Content),
 }
 
-impl Source {
-    /// Whether it is a SQLite image.
-    pub fn is_sqlite(&self) -> bool {
-        matches!(self, Source::Sqlite(..))
+impl Source<'_> {
+    /// Whether the caller's sources write it.
+    pub fn is_own(&self) -> bool {
+        matches!(self, Source::Own(_))
     }
 
     /// Whether it is a single file that was loaded.
@@ -38,18 +38,32 @@ impl Source {
     }
 }
 
-/// What the component's dump is made of; in words, why it has none.
-pub fn source_of(reader: &Reader, component: &Component) -> Result<Result<Source, String>> {
+/// What the component's dump is made of; in words, why it has none. `dumps` writes what is a source's own.
+pub fn source_of<'a>(
+    reader: &Reader,
+    component: &'a Component,
+    format: ExportFormat,
+    dumps: Option<&dyn Dumps>,
+) -> Result<Result<Source<'a>, String>> {
     let root = &component.root;
+    let own = dumps.map_or(Ok(None), |dumps| dumps.available(component, format))?;
+    if let Some(own) = own {
+        return Ok(own.map(|()| Source::Own(component)));
+    }
+    if format == ExportFormat::Sql {
+        return Ok(Err("it is no SQL database".into()));
+    }
     Ok(match &component.origin {
         Origin::Loaded { form: Form::Neo4jDump { .. }, .. } => {
             Ok(Source::Neo4j(Store { folders: vec![root.clone()], of_server: false }))
         }
-        Origin::Sqlite { .. } => only_file(reader, root)?.map(|(path, content)| Source::Sqlite(path, content)),
+        Origin::Sqlite { .. } => Err("the text dump of a SQLite database cannot be made here".into()),
         Origin::Loaded { form: Form::Single { .. }, .. } => {
             only_file(reader, root)?.map(|(path, content)| Source::Single(path, content))
         }
-        Origin::Loaded { form: Form::Tar { .. }, .. } | Origin::Files => find_store(reader, root)?.map(Source::Neo4j),
+        Origin::Loaded { form: Form::Tar { .. }, .. } | Origin::Files | Origin::Database(_) => {
+            find_store(reader, root)?.map(Source::Neo4j)
+        }
     })
 }
 
@@ -64,14 +78,14 @@ fn only_file(reader: &Reader, root: &Entry) -> Result<Result<(RelativePath, Cont
 }
 
 /// Writes the dump, which messages call `name`.
-pub fn write_source(work: &Work<'_>, source: &Source, name: &str, out: &mut dyn Write) -> Result<Done> {
+pub fn write_source(work: &Work<'_>, source: &Source<'_>, name: &str, out: &mut dyn Write) -> Result<Done> {
     match source {
         Source::Neo4j(store) => neo4j(work, store, name, out),
         Source::Single(path, content) => {
             work.progress.stage("exporting", Some(content.len()));
             copy(work, path, content, &mut |bytes| out.write_all(bytes).map_err(|error| write_error(name, error)))
         }
-        Source::Sqlite(path, content) => sqlite(work, path, content, out),
+        Source::Own(component) => own(work, component, out),
     }
 }
 
@@ -93,25 +107,12 @@ fn neo4j(work: &Work<'_>, store: &Store, name: &str, out: &mut dyn Write) -> Res
     Ok(Done { files: plan.files(), bytes: plan.bytes() })
 }
 
-fn sqlite(work: &Work<'_>, path: &RelativePath, content: &Content, out: &mut dyn Write) -> Result<Done> {
-    let Some(dump) = work.options.sqlite_dump else {
-        return Err(Error::Refused("the text dump of a SQLite database cannot be made here".into()));
-    };
-    let staging = work.options.staging;
-    let folder = tempfile::Builder::new()
-        .prefix("snaphold-dump-")
-        .tempdir_in(staging)
-        .map_err(|error| Error::target(staging, error))?;
-    let image = folder.path().join("image");
-    work.progress.stage("unpacking the database", Some(content.len()));
-    let failed = |error| Error::target(&image, error);
-    let mut file = BufWriter::with_capacity(BUFFER_LEN, File::create(&image).map_err(failed)?);
-    let done = copy(work, path, content, &mut |bytes| file.write_all(bytes).map_err(failed))?;
-    file.flush().map_err(failed)?;
-    drop(file);
-    work.progress.stage("exporting", None);
-    dump(&image, out)?;
-    Ok(done)
+fn own(work: &Work<'_>, component: &Component, out: &mut dyn Write) -> Result<Done> {
+    let dumps = work.options.dumps.ok_or_else(|| Error::Refused("the database's dump cannot be made here".into()))?;
+    // In a `.tar.gz` too it is the dump that is written.
+    let format = if work.options.format == ExportFormat::Sql { ExportFormat::Sql } else { ExportFormat::Dump };
+    let (files, bytes) = dumps.write(component, format, work.options.item.as_ref(), out)?;
+    Ok(Done { files, bytes })
 }
 
 fn copy(

@@ -3,9 +3,10 @@
 //!
 //! | format | what it holds |
 //! | --- | --- |
-//! | `dump` | one component in its database's own form: Neo4j's dump, SQLite's text dump, or the single file that was loaded |
+//! | `dump` | one component in its database's own form: Neo4j's dump, PostgreSQL's archive, SQLite's text dump, or the single file that was loaded |
+//! | `sql` | one component as SQL text, where its database has that |
 //! | `tar` | the files, always |
-//! | `tar.gz` | `<instance>.dump` where Neo4j or SQLite have a dump, as hosted services export it; else the files |
+//! | `tar.gz` | `<instance>.dump` where the database has one, as hosted services export it; else the files |
 //! | `dir` | the files in a folder: a restore, which the caller does |
 //!
 //! A snapshot of several components has each in a folder of its name, or as `<component>.dump`. A part of a snapshot
@@ -33,14 +34,19 @@ use tree::{append_files, parts};
 use work::{BUFFER_LEN, Done, LABEL, Work};
 
 pub use file::export_to_file;
-pub use options::{ExportFormat, ExportOptions, ExportReport, Neo4jFormat, SqliteDump};
+pub use options::{Dumps, ExportFormat, ExportItem, ExportOptions, ExportReport, Neo4jFormat};
 
 /// gzip's level for files and texts.
 const GZIP_LEVEL: u32 = 6;
 /// gzip's level for what is compressed already: none. Level 1 makes such data a twentieth longer, and slowly.
 const GZIP_LEVEL_COMPRESSED: u32 = 0;
-/// For each format, whether the snapshot can be exported as it; if not, why not.
-pub fn exportable(reader: &Reader, manifest: &Manifest) -> Result<Vec<(ExportFormat, Result<(), String>)>> {
+
+/// For each format, whether the snapshot can be exported as it; if not, why not. `dumps` writes what is a source's own.
+pub fn exportable(
+    reader: &Reader,
+    manifest: &Manifest,
+    dumps: Option<&dyn Dumps>,
+) -> Result<Vec<(ExportFormat, Result<(), String>)>> {
     let components = match &manifest.outcome {
         Outcome::Completed { components } => components,
         Outcome::Failed { reason } => {
@@ -48,12 +54,19 @@ pub fn exportable(reader: &Reader, manifest: &Manifest) -> Result<Vec<(ExportFor
             return Ok(ExportFormat::ALL.map(|format| (format, Err(why.clone()))).to_vec());
         }
     };
-    let dump = match components.as_slice() {
-        [component] => dump::source_of(reader, component)?.map(drop),
-        _ => Err(format!("it has {} components, and a dump holds one", components.len())),
+    let of = |format| {
+        let can = match (format, components.as_slice()) {
+            (ExportFormat::Dump | ExportFormat::Sql, [component]) => {
+                dump::source_of(reader, component, format, dumps)?.map(drop)
+            }
+            (ExportFormat::Dump | ExportFormat::Sql, _) => {
+                Err(format!("it has {} components, and a dump holds one", components.len()))
+            }
+            _ => Ok(()),
+        };
+        Ok((format, can))
     };
-    let of = |format| (format, if format == ExportFormat::Dump { dump.clone() } else { Ok(()) });
-    Ok(ExportFormat::ALL.map(of).to_vec())
+    ExportFormat::ALL.into_iter().map(of).collect()
 }
 
 /// Writes the snapshot to `out`, as a stream, and flushes it. After an error what was written is of no use; it is never
@@ -77,7 +90,7 @@ pub fn export_stream(
         Error::Refused(format!("snapshot {id} cannot be exported as {format}: {why}"))
     };
     let Outcome::Completed { components } = &manifest.outcome else {
-        let of = exportable(reader, manifest)?.into_iter().find_map(|(_, can)| can.err());
+        let of = exportable(reader, manifest, None)?.into_iter().find_map(|(_, can)| can.err());
         return Err(refused(of.unwrap_or_default()));
     };
     let only = options.only.as_deref().map(parse_path).transpose()?;
@@ -86,16 +99,21 @@ pub fn export_stream(
         (ExportFormat::Dir, _) => {
             return Err(Error::Usage("a folder is written by restoring to it, not as a stream".into()));
         }
-        (ExportFormat::Dump, _) if only.is_some() => {
-            return Err(refused("a dump holds all or nothing; a part of it can be had as tar, tar.gz or dir".into()));
+        (ExportFormat::Dump | ExportFormat::Sql, _) if only.is_some() => {
+            return Err(refused("a file of it is no dump; it can be had as tar, tar.gz or dir".into()));
         }
-        (ExportFormat::Dump, [component]) => {
-            let source = dump::source_of(reader, component)?
+        (ExportFormat::Tar | ExportFormat::TarGz, _) if options.item.is_some() => {
+            return Err(refused(
+                "a table or key of it can be had as dump or sql, and files of it by their path".into(),
+            ));
+        }
+        (ExportFormat::Dump | ExportFormat::Sql, [component]) => {
+            let source = dump::source_of(reader, component, options.format, options.dumps)?
                 .map_err(|why| refused(format!("{why}; it can be had as tar, tar.gz or dir")))?;
             let name = dump_name(manifest, component, true);
             write_source(&work, &source, &name, &mut out)?
         }
-        (ExportFormat::Dump, _) => {
+        (ExportFormat::Dump | ExportFormat::Sql, _) => {
             let count = components.len();
             return Err(refused(format!(
                 "it has {count} components, and a dump holds one; it can be had as tar, tar.gz or dir"
@@ -131,19 +149,20 @@ fn tar_gz(
     let mut dumps = Vec::new();
     let mut files = Vec::new();
     for part in parts(components, only)? {
-        match dump::source_of(work.reader, part.component)? {
+        let own = work.options.dumps;
+        match dump::source_of(work.reader, part.component, ExportFormat::Dump, own)? {
             // A single file that was loaded goes in as that file, by its own name.
             Ok(source)
                 if !(only.is_some()
                     || source.is_single()
-                    || source.is_sqlite() && work.options.sqlite_dump.is_none()) =>
+                    || source.is_own() && !own.is_some_and(|own| own.in_tar_gz(part.component))) =>
             {
                 dumps.push((dump_name(work.manifest, part.component, alone), source));
             }
             _ => files.push(part),
         }
     }
-    let compressed = files.is_empty() && dumps.iter().all(|(_, source)| !source.is_sqlite());
+    let compressed = files.is_empty() && dumps.iter().all(|(_, source)| !source.is_own());
     let level = if compressed { GZIP_LEVEL_COMPRESSED } else { GZIP_LEVEL };
     let failed = |error| write_error(LABEL, error);
     let mut tar = TarWriter::new(GzWriter::new(out, level, work.options.threads).map_err(failed)?, LABEL);
@@ -162,7 +181,7 @@ fn tar_gz(
     Ok(done)
 }
 
-fn append_dump<W: Write>(work: &Work<'_>, tar: &mut TarWriter<W>, name: &str, source: &Source) -> Result<Done> {
+fn append_dump<W: Write>(work: &Work<'_>, tar: &mut TarWriter<W>, name: &str, source: &Source<'_>) -> Result<Done> {
     let staging = work.options.staging;
     let failed = |error| Error::target(staging, error);
     let path = RelativePath::from_components([name.as_bytes().to_vec()])

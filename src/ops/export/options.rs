@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::container::DumpFormat;
 use crate::error::{Error, Result};
+use crate::format::manifest::Component;
 
 /// What a snapshot is exported as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -16,6 +17,9 @@ pub enum ExportFormat {
     /// The database's own dump.
     #[serde(rename = "dump")]
     Dump,
+    /// The database's dump as SQL text.
+    #[serde(rename = "sql")]
+    Sql,
     /// A tar, compressed by gzip: of the dump, or of the files.
     #[serde(rename = "tar.gz")]
     TarGz,
@@ -29,12 +33,14 @@ pub enum ExportFormat {
 
 impl ExportFormat {
     /// All of them.
-    pub const ALL: [ExportFormat; 4] = [ExportFormat::Dump, ExportFormat::TarGz, ExportFormat::Tar, ExportFormat::Dir];
+    pub const ALL: [ExportFormat; 5] =
+        [ExportFormat::Dump, ExportFormat::Sql, ExportFormat::TarGz, ExportFormat::Tar, ExportFormat::Dir];
 
     /// The word used on the command line and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             ExportFormat::Dump => "dump",
+            ExportFormat::Sql => "sql",
             ExportFormat::TarGz => "tar.gz",
             ExportFormat::Tar => "tar",
             ExportFormat::Dir => "dir",
@@ -55,7 +61,7 @@ impl FromStr for ExportFormat {
         ExportFormat::ALL
             .into_iter()
             .find(|format| format.as_str() == text)
-            .ok_or_else(|| Error::Usage(format!("{text:?} is no export format: use dump, tar.gz, tar or dir")))
+            .ok_or_else(|| Error::Usage(format!("{text:?} is no export format: use dump, sql, tar.gz, tar or dir")))
     }
 }
 
@@ -90,8 +96,44 @@ impl From<Neo4jFormat> for DumpFormat {
     }
 }
 
-/// Writes the text dump of the SQLite database at a path. Only sources know databases, so the caller brings it.
-pub type SqliteDump<'a> = dyn Fn(&Path, &mut dyn Write) -> Result<()> + 'a;
+/// Writes components in their databases' own forms. Only sources know databases, so the caller brings this.
+pub trait Dumps {
+    /// Whether a component can be written as `format`, [`ExportFormat::Dump`] or [`ExportFormat::Sql`]; in words, why
+    /// not. `None`: it is no database of a source's own, and what can be done with its files is all that there is.
+    fn available(&self, component: &Component, format: ExportFormat) -> Result<Option<Result<(), String>>>;
+
+    /// Whether a `.tar.gz` of the component holds its dump rather than its files.
+    fn in_tar_gz(&self, component: &Component) -> bool;
+
+    /// Writes it, or with `item` only that. Returns how many files or items went in, and their plain bytes.
+    fn write(
+        &self,
+        component: &Component,
+        format: ExportFormat,
+        item: Option<&ExportItem>,
+        out: &mut dyn Write,
+    ) -> Result<(u64, u64)>;
+}
+
+/// One thing in a database: `table=public.accounts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportItem {
+    /// What kind of thing: `table`, `key`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl FromStr for ExportItem {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let parts = text.split_once('=').filter(|(kind, name)| !kind.is_empty() && !name.is_empty());
+        let (kind, name) =
+            parts.ok_or_else(|| Error::Usage(format!("{text:?} names no part; say table=NAME or key=NAME")))?;
+        Ok(Self { kind: kind.to_string(), name: name.to_string() })
+    }
+}
 
 /// How to export.
 pub struct ExportOptions<'a> {
@@ -107,8 +149,10 @@ pub struct ExportOptions<'a> {
     /// A folder for files in between: the image of a SQLite database, a dump on its way into a `.tar.gz`. Nothing of it
     /// is left there.
     pub staging: &'a Path,
-    /// Writes SQLite's text dump; without it SQLite snapshots have no dump.
-    pub sqlite_dump: Option<&'a SqliteDump<'a>>,
+    /// Only this thing of the database. For dumps.
+    pub item: Option<ExportItem>,
+    /// Writes databases in their own forms; without it they have no dump but what the engine itself can write.
+    pub dumps: Option<&'a dyn Dumps>,
 }
 
 /// What was exported.

@@ -159,6 +159,6 @@ fn knows_root(component: &Component) -> bool {
     match &component.origin {
         Origin::Files => true,
         Origin::Sqlite { .. } | Origin::Loaded { form: Form::Single { .. }, .. } => false,
-        Origin::Loaded { .. } => component.root.metadata != made_up,
+        Origin::Loaded { .. } | Origin::Database(_) => component.root.metadata != made_up,
     }
 }

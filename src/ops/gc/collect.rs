@@ -151,13 +151,16 @@ impl Run<'_> {
             let size = self.repo.storage().size(&due.stored.name)?;
             if let Some(topic) = purge::purge(self.repo, self.index(), &due)? {
                 balance.freed += size;
+                purged.topics.extend(purge::topics_beside(&topic));
                 purged.topics.insert(topic);
                 purged.manifests.insert(due.stored.name);
             }
         }
         if !self.options.dry_run {
             balance.freed += purge::delete_superseded(self.repo, &ledger)?;
-            purged.topics.extend(purge::claimed(&ledger));
+            let claimed = purge::claimed(&ledger);
+            purged.topics.extend(claimed.iter().flat_map(|topic| purge::topics_beside(topic)));
+            purged.topics.extend(claimed);
         }
         purged.known = view.manifests;
         Ok(purged)

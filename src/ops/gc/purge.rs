@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::format::ledger::{Deletion, LedgerRecord, SnapshotState};
-use crate::repo::{Index, LedgerView, PURGED_TOPIC, Repository, StoredManifest, snapshot_topic};
+use crate::repo::{Index, LedgerView, PROOF_TOPIC, PURGED_TOPIC, Repository, StoredManifest, snapshot_topic};
 use crate::storage::{ObjectKind, ObjectName};
 
 /// Paths and topics that are noted as removed on purpose.
@@ -65,6 +65,11 @@ pub fn purge(repo: &Repository, index: &Index, due: &Due) -> Result<Option<Strin
     Ok(Some(due.topic.clone()))
 }
 
+/// The other topics of the snapshot whose state is the topic `state`.
+pub fn topics_beside(state: &str) -> Option<String> {
+    state.get(1..).map(|id| format!("{PROOF_TOPIC}{id}"))
+}
+
 /// Notes, durably and before it is done, that manifests and topics are removed on purpose. Old notes make room.
 pub fn note(repo: &Repository, ledger: &LedgerView, due: &[Due]) -> Result<()> {
     if due.is_empty() {
@@ -75,7 +80,10 @@ pub fn note(repo: &Repository, ledger: &LedgerView, due: &[Due]) -> Result<()> {
         Some(LedgerRecord::Purged(paths)) => paths.clone(),
         _ => Vec::new(),
     };
-    paths.extend(due.iter().flat_map(|due| [due.stored.name.path(), due.topic.clone()]));
+    for due in due {
+        paths.extend([due.stored.name.path(), due.topic.clone()]);
+        paths.extend(topics_beside(&due.topic));
+    }
     paths.drain(..paths.len().saturating_sub(NOTES_KEPT));
     let number = before.map(|revision| revision.number);
     repo.append_ledger(PURGED_TOPIC, number, &LedgerRecord::Purged(paths))?;

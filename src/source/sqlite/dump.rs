@@ -34,8 +34,34 @@ pub struct Dump {
 ///
 /// Errors: as [`backup`](super::backup()) gives them for the database; `Target` where `out` fails.
 pub fn dump_sql(database: &Path, out: &mut dyn Write) -> Result<Dump> {
+    dump_of(database, None, out)
+}
+
+/// [`dump_sql`], but only of the table or view `name`, with its indexes and triggers. Errors also: `NotFound`.
+pub fn dump_table(database: &Path, name: &str, out: &mut dyn Write) -> Result<Dump> {
     let connection = open_reader(database, BUSY_TIMEOUT)?;
-    let mut writer = Writer { out: BufWriter::with_capacity(1 << 16, out), line: Vec::new(), done: Dump::default() };
+    let known = connection.query_row(
+        "SELECT count(*) FROM main.sqlite_schema WHERE name = ?1 AND type IN ('table', 'view')",
+        [name],
+        |row| row.get::<_, i64>(0),
+    );
+    match known.map_err(|error| read_error(database, error))? {
+        0 => Err(Error::NotFound(format!("the database has no table {name:?}"))),
+        _ => dump_of(database, Some(name), out),
+    }
+}
+
+/// The digest of what [`dump_table`] writes: it changes where the table's definition or rows do.
+pub fn digest_of(database: &Path, name: &str) -> Result<[u8; 32]> {
+    let mut hasher = blake3::Hasher::new();
+    dump_table(database, name, &mut hasher)?;
+    Ok(*hasher.finalize().as_bytes())
+}
+
+fn dump_of<'a>(database: &Path, only: Option<&'a str>, out: &'a mut dyn Write) -> Result<Dump> {
+    let connection = open_reader(database, BUSY_TIMEOUT)?;
+    let out = BufWriter::with_capacity(1 << 16, out);
+    let mut writer = Writer { out, only, line: Vec::new(), done: Dump::default() };
     let outcome = match writer.dump(&connection) {
         Ok(()) => writer.put(b"COMMIT;\n"),
         Err(failure) => {
@@ -76,7 +102,9 @@ impl Failure {
 }
 
 struct Writer<'a> {
-    out: BufWriter<&'a mut dyn Write>,
+    out: BufWriter<&'a mut (dyn Write + 'a)>,
+    /// Only what belongs to this table.
+    only: Option<&'a str>,
     /// The statement that is being put together, kept for its allocation.
     line: Vec<u8>,
     done: Dump,
@@ -94,16 +122,17 @@ impl Writer<'_> {
         let mut virtual_tables = false;
         let mut tables = connection.prepare(
             "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND sql NOT NULL \
-             ORDER BY tbl_name = 'sqlite_sequence', rowid",
+             AND tbl_name = coalesce(?1, tbl_name) ORDER BY tbl_name = 'sqlite_sequence', rowid",
         )?;
-        let mut rows = tables.query([])?;
+        let mut rows = tables.query([self.only])?;
         while let Some(row) = rows.next()? {
             self.table(connection, &text(row, 0)?, bytes(row, 1)?, &mut virtual_tables)?;
         }
         let mut others = connection.prepare(
-            "SELECT sql FROM main.sqlite_schema WHERE sql NOT NULL AND type IN ('index', 'trigger', 'view') ORDER BY rowid",
+            "SELECT sql FROM main.sqlite_schema WHERE sql NOT NULL AND type IN ('index', 'trigger', 'view') \
+             AND tbl_name = coalesce(?1, tbl_name) ORDER BY rowid",
         )?;
-        let mut rows = others.query([])?;
+        let mut rows = others.query([self.only])?;
         while let Some(row) = rows.next()? {
             let sql = bytes(row, 0)?;
             self.put(sql)?;

@@ -8,7 +8,7 @@ use crate::chunk::{Cutting, cutting_of};
 use crate::error::Result;
 use crate::ops::capture::{LOGS_MAX, Log, RandomRead};
 
-use super::open_file::{OpenFile, open};
+use crate::source::open_file::{OpenFile, open};
 
 /// What a data folder has, whatever else is there.
 const VERSION_FILE: &str = "PG_VERSION";

@@ -28,7 +28,7 @@ use crate::ops::capture::{
 use crate::repo::{Entries, read_directory, read_entries};
 
 use super::logs::{LOG_FOLDER, is_data_folder, logs_in};
-use super::open_file::{OpenFile, open};
+use crate::source::open_file::{OpenFile, open};
 
 /// How often a file that becomes shorter while it is read is begun again.
 const TRIES: usize = 3;
