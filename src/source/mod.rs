@@ -20,7 +20,7 @@ use crate::format::manifest::Origin;
 use kind::Kind;
 
 /// Every kind of source that there is. A new database is its folder and a line here.
-pub const KINDS: &[&dyn Kind] = &[&files::Files, &sqlite::Sqlite];
+pub const KINDS: &[&dyn Kind] = &[&files::Files, &redis::Redis, &sqlite::Sqlite];
 
 /// The kind that a URL's scheme names.
 pub fn kind_of(url: &SourceUrl) -> Result<&'static dyn Kind> {

@@ -175,7 +175,9 @@ impl Client {
             match self.ask(&words)? {
                 Reply::Error(text) if text.contains("without any password") => {}
                 Reply::Error(_) => {
-                    return Err(Error::Refused(format!("{shown} does not accept this user and password; correct them")));
+                    return Err(Error::Refused(format!(
+                        "{shown} does not accept this user and password; correct them"
+                    )));
                 }
                 _ => {}
             }

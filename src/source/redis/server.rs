@@ -114,7 +114,9 @@ mod tests {
 
     #[test]
     fn info_is_read() {
-        let info = Info::parse("# Server\r\nredis_version:7.0.15\r\nrole:slave\r\n# Keyspace\r\ndb0:keys=3,expires=0\r\ndb12:keys=5,expires=1\r\n");
+        let info = Info::parse(
+            "# Server\r\nredis_version:7.0.15\r\nrole:slave\r\n# Keyspace\r\ndb0:keys=3,expires=0\r\ndb12:keys=5,expires=1\r\n",
+        );
         assert_eq!(info.version(), "7.0.15");
         assert!(info.is_replica() && !info.is_dragonfly() && !info.is_cluster());
         assert_eq!(info.keys(), BTreeMap::from([(0, 3), (12, 5)]));

@@ -156,9 +156,8 @@ fn walk_ziplist<'b>(blob: &'b [u8], visit: &mut dyn FnMut(Element<'b>)) -> Optio
         last = begin;
         before = cursor.at - begin;
     }
-    let is_whole = cursor.at == blob.len()
-        && tail as usize == last
-        && (declared == u16::MAX || u64::from(declared) == count);
+    let is_whole =
+        cursor.at == blob.len() && tail as usize == last && (declared == u16::MAX || u64::from(declared) == count);
     is_whole.then_some(count)
 }
 

@@ -66,9 +66,13 @@ mod tests {
 
     #[test]
     fn wrong_lengths_and_copies_from_before_the_beginning_are_refused() {
-        for (packed, len) in
-            [(&[0, b'a'][..], 2), (&[1, b'a'], 2), (&[0, b'a', 1 << 5, 1], 4), (&[0, b'a', 1 << 5], 4), (&[0, b'a'], 1 << 40)]
-        {
+        for (packed, len) in [
+            (&[0, b'a'][..], 2),
+            (&[1, b'a'], 2),
+            (&[0, b'a', 1 << 5, 1], 4),
+            (&[0, b'a', 1 << 5], 4),
+            (&[0, b'a'], 1 << 40),
+        ] {
             assert_eq!(open(packed, len, &mut b"before".to_vec()), None, "{packed:?}");
         }
     }

@@ -50,12 +50,3 @@ fn parts(input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
         }
     }
 }
-
-/// A module's name, of its id: nine letters of six bits.
-pub fn name(id: u64) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    (0..9_u32)
-        .map(|number| (id >> (10 + 6 * (8 - number))) & 63)
-        .map(|letter| LETTERS.get(letter as usize).copied().map_or('?', char::from))
-        .collect()
-}

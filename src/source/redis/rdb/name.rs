@@ -79,10 +79,19 @@ mod tests {
 
     #[test]
     fn patterns_find_what_they_are_like() {
-        for (pattern, like) in
-            [("0:user:1", true), ("0:*", true), ("*", true), ("0:us?r:1", true), ("*:1", true), ("*er*1*", true),
-             ("0:user", false), ("user*", false), ("*2", false), ("", false), ("0:user:1?", false)]
-        {
+        for (pattern, like) in [
+            ("0:user:1", true),
+            ("0:*", true),
+            ("*", true),
+            ("0:us?r:1", true),
+            ("*:1", true),
+            ("*er*1*", true),
+            ("0:user", false),
+            ("user*", false),
+            ("*2", false),
+            ("", false),
+            ("0:user:1?", false),
+        ] {
             assert_eq!(is_like(b"0:user:1", pattern.as_bytes()), like, "{pattern}");
         }
     }

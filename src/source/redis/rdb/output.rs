@@ -51,9 +51,9 @@ fn integer(bytes: &[u8]) -> Option<i32> {
     if !is_only_form {
         return None;
     }
-    let number = digits.iter().try_fold(0_i64, |number, digit| {
-        digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0'))
-    })?;
+    let number = digits
+        .iter()
+        .try_fold(0_i64, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))?;
     i32::try_from(if negative { -number } else { number }).ok()
 }
 
@@ -89,9 +89,21 @@ mod tests {
     #[test]
     fn only_what_reads_back_as_it_was_becomes_an_integer() {
         for (text, number) in [
-            ("0", Some(0)), ("-0", None), ("00", None), ("7", Some(7)), ("-7", Some(-7)), ("+7", None), ("", None),
-            ("-", None), ("2147483647", Some(i32::MAX)), ("-2147483648", Some(i32::MIN)), ("2147483648", None),
-            ("99999999999999999999", None), ("1a", None), (" 1", None), ("1.0", None),
+            ("0", Some(0)),
+            ("-0", None),
+            ("00", None),
+            ("7", Some(7)),
+            ("-7", Some(-7)),
+            ("+7", None),
+            ("", None),
+            ("-", None),
+            ("2147483647", Some(i32::MAX)),
+            ("-2147483648", Some(i32::MIN)),
+            ("2147483648", None),
+            ("99999999999999999999", None),
+            ("1a", None),
+            (" 1", None),
+            ("1.0", None),
         ] {
             assert_eq!(integer(text.as_bytes()), number, "{text:?}");
         }

@@ -95,13 +95,15 @@ fn an_rdb_of_all_types_is_read_and_written_again() {
 #[test]
 fn the_order_of_keys_and_of_members_does_not_matter() {
     let one = [key(2, "set", &[3, 1, b'a', 0xc0, 7, 1, b'c']), key(0, "x", &[1, b'1']), key(0, "b", &[2, b'o', b'k'])];
-    let other = [key(0, "b", &[2, b'o', b'k']), key(2, "set", &[3, 1, b'c', 1, b'a', 1, b'7']), key(0, "x", &[0xc0, 1])];
+    let other =
+        [key(0, "b", &[2, b'o', b'k']), key(2, "set", &[3, 1, b'c', 1, b'a', 1, b'7']), key(0, "x", &[0xc0, 1])];
     let aux = |text: &str| [vec![250], string(b"ctime"), string(text.as_bytes())].concat();
     assert_eq!(
         canonical(&rdb(&[aux("1"), one.concat()].concat())).unwrap(),
         canonical(&rdb(&[aux("2"), other.concat()].concat())).unwrap()
     );
-    let changed = [key(0, "b", &[2, b'o', b'h']), key(2, "set", &[3, 1, b'c', 1, b'a', 1, b'7']), key(0, "x", &[0xc0, 1])];
+    let changed =
+        [key(0, "b", &[2, b'o', b'h']), key(2, "set", &[3, 1, b'c', 1, b'a', 1, b'7']), key(0, "x", &[0xc0, 1])];
     assert_ne!(canonical(&rdb(&one.concat())).unwrap(), canonical(&rdb(&changed.concat())).unwrap());
 }
 

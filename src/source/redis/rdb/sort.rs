@@ -151,7 +151,8 @@ impl Run {
         let mut left = len;
         while left > 0 {
             if self.used == self.window.len() {
-                let wanted = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(WINDOW.max(left.min(1 << 20)));
+                let wanted =
+                    usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(WINDOW.max(left.min(1 << 20)));
                 if wanted == 0 {
                     return Err(std::io::ErrorKind::UnexpectedEof.into());
                 }
@@ -241,9 +242,7 @@ impl Sorted {
     fn advance(&mut self, number: usize) -> Result<(), Fault> {
         let record = match (self.runs.get_mut(number), &self.file) {
             (Some(run), _) if run.is_over() => None,
-            (Some(run), Some(file)) => {
-                Some(run.record(file).map_err(|error| Error::source(&self.folder, error))?)
-            }
+            (Some(run), Some(file)) => Some(run.record(file).map_err(|error| Error::source(&self.folder, error))?),
             _ => self.memory.record(),
         };
         if let Some(record) = record {

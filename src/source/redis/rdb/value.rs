@@ -25,15 +25,8 @@ pub enum KeyType {
 }
 
 /// All of them.
-pub const TYPES: [KeyType; 7] = [
-    KeyType::String,
-    KeyType::List,
-    KeyType::Set,
-    KeyType::SortedSet,
-    KeyType::Hash,
-    KeyType::Stream,
-    KeyType::Module,
-];
+pub const TYPES: [KeyType; 7] =
+    [KeyType::String, KeyType::List, KeyType::Set, KeyType::SortedSet, KeyType::Hash, KeyType::Stream, KeyType::Module];
 
 impl KeyType {
     /// Its word.
