@@ -11,6 +11,7 @@ pub mod open_file;
 mod password;
 pub mod postgres;
 pub mod program;
+pub mod redis;
 pub mod sqlite;
 pub mod stored;
 pub mod swap;
