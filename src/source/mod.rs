@@ -5,6 +5,7 @@ pub mod files;
 pub mod kind;
 pub mod loaded;
 pub mod members;
+pub mod neo4j;
 pub mod open_file;
 pub mod program;
 pub mod sqlite;
@@ -19,7 +20,7 @@ use crate::format::manifest::Origin;
 use kind::Kind;
 
 /// Every kind of source that there is. A new database is its folder and a line here.
-pub const KINDS: &[&dyn Kind] = &[&files::Files, &sqlite::Sqlite];
+pub const KINDS: &[&dyn Kind] = &[&files::Files, &sqlite::Sqlite, &neo4j::Neo4j];
 
 /// The kind that a URL's scheme names.
 pub fn kind_of(url: &SourceUrl) -> Result<&'static dyn Kind> {
