@@ -12,9 +12,10 @@ use crate::source::files::{FilesOptions, capture_folder};
 use crate::source::kind::Capturing;
 use crate::source::members::plain_metadata;
 
+use super::database::{DATABASES, Database, NOT_CLOSED, SYSTEM, TRANSACTIONS};
 use super::home::Home;
 use super::lock::{self, DATABASE_LOCK, Held};
-use super::{DATABASES, Database, NOT_CLOSED, SYSTEM, TRANSACTIONS, store};
+use super::store;
 
 /// Names in a store's folder that are no data.
 const LEFT_OUT: [&str; 3] = [DATABASE_LOCK, "store_lock", "quarantine_marker"];
@@ -52,7 +53,7 @@ pub fn begin<'s>(database: &'s Database, progress: &dyn Progress) -> Result<Box<
     let home = database.home()?;
     let name = database.name(&home);
     // Says why, where there is no such database.
-    crate::source::kind::Source::describe(database)?;
+    database.describe()?;
     let mut restart = Restart { database, start: None };
     if let Some(process) = database.user(&home)? {
         let Some((stop, start)) = database.commands() else {
@@ -90,9 +91,9 @@ impl Reading<'_> {
             excluded: Vec::new(),
             left_out: LEFT_OUT.map(str::to_string).to_vec(),
         };
-        let parent = capture.parent_component(name).filter(|component| {
-            matches!(&component.origin, Origin::Database(database) if database.system == SYSTEM)
-        });
+        let parent = capture
+            .parent_component(name)
+            .filter(|component| matches!(&component.origin, Origin::Database(database) if database.system == SYSTEM));
         let mut parent = ParentTree::new(capture.contents.reader(), parent.map(|component| component.root.clone()));
         let mut above = |folder: &Path, place: &str| -> Result<Option<Entry>> {
             if !folder.is_dir() {
@@ -130,7 +131,9 @@ impl Reading<'_> {
     /// Where the lock could not be held, a server may have opened the database in the meantime.
     fn still_closed(&self) -> Result<()> {
         match self.lock.is_none().then(|| self.database.user(&self.home)).transpose()?.flatten() {
-            Some(_) => Err(Error::Busy("Neo4j has opened the database while it was read; stop it and try again".into())),
+            Some(_) => {
+                Err(Error::Busy("Neo4j has opened the database while it was read; stop it and try again".into()))
+            }
             None => Ok(()),
         }
     }

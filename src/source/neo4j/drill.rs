@@ -20,12 +20,7 @@ use super::store;
 const DATABASE: &str = "drill";
 
 /// Holds the drill.
-pub fn hold(
-    stored: &Stored<'_>,
-    query: Option<&str>,
-    place: &Place,
-    progress: &dyn Progress,
-) -> Result<Vec<Check>> {
+pub fn hold(stored: &Stored<'_>, query: Option<&str>, place: &Place, progress: &dyn Progress) -> Result<Vec<Check>> {
     let program = program_of(stored, place)?;
     let folder = place.folder("drill")?;
     let home = Private::make(folder.path(), &program, DATABASE, place)?;
@@ -88,10 +83,7 @@ fn program_of(stored: &Stored<'_>, place: &Place) -> Result<Program> {
 }
 
 /// Counts, and the user's query.
-fn asked(
-    run: impl Fn(&str) -> Result<Result<Vec<Value>, String>>,
-    query: Option<&str>,
-) -> Result<Vec<Check>> {
+fn asked(run: impl Fn(&str) -> Result<Result<Vec<Value>, String>>, query: Option<&str>) -> Result<Vec<Check>> {
     let mut counted = Vec::new();
     for (what, statement) in
         [("nodes", "MATCH (n) RETURN count(n)"), ("relationships", "MATCH ()-[r]->() RETURN count(r)")]

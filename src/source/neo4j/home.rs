@@ -57,9 +57,8 @@ impl Home {
             None if path.join("databases").is_dir() && !path.join("data").is_dir() => path.to_path_buf(),
             None => get(["server.directories.data", "dbms.directories.data"]).unwrap_or_else(|| path.join("data")),
         };
-        let transactions =
-            get(["server.directories.transaction.logs.root", "dbms.directories.transaction.logs.root"])
-                .unwrap_or_else(|| data.join("transactions"));
+        let transactions = get(["server.directories.transaction.logs.root", "dbms.directories.transaction.logs.root"])
+            .unwrap_or_else(|| data.join("transactions"));
         Ok(Self { path: path.to_path_buf(), settings, data, transactions })
     }
 

@@ -29,7 +29,8 @@ pub fn run(port: u16, database: &str, statement: &str) -> Result<Result<Vec<Valu
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    let answer = ask(port, &request, ANSWER_MAX).map_err(|error| Error::Failed(format!("Neo4j does not answer: {error}")))?;
+    let answer =
+        ask(port, &request, ANSWER_MAX).map_err(|error| Error::Failed(format!("Neo4j does not answer: {error}")))?;
     let unknown = || Error::Failed("Neo4j's answer is not understood".into());
     let (_, body) = answer.split_once("\r\n\r\n").ok_or_else(unknown)?;
     let answer: Value = serde_json::from_str(body).map_err(|_| unknown())?;

@@ -15,10 +15,11 @@ use crate::ops::Progress;
 use crate::source::kind::{Attempt, Check, Material, Reverted, Staged};
 use crate::source::swap::FolderSwap;
 
+use super::database::{Database, wait_for};
 use super::home::Home;
 use super::lock::{self, DATABASE_LOCK};
 use super::stage::Folders;
-use super::{Database, store, wait_for};
+use super::store;
 
 /// What is remembered of the staged store.
 const FORMAT: &str = "format";
@@ -35,7 +36,10 @@ struct Both {
 impl Both {
     fn of(database: &Database, home: &Home, attempt: &Attempt) -> Result<Self> {
         let name = database.name(home);
-        Ok(Self { store: FolderSwap::new(&home.store(&name), attempt)?, logs: FolderSwap::new(&home.logs(&name), attempt)? })
+        Ok(Self {
+            store: FolderSwap::new(&home.store(&name), attempt)?,
+            logs: FolderSwap::new(&home.logs(&name), attempt)?,
+        })
     }
 
     fn folders(&self) -> Folders<'_> {
@@ -158,12 +162,7 @@ fn start_again(database: &Database, home: &Home, staged: Option<&Staged>) -> Res
 }
 
 /// Looks whether the new store is there; where the server was started, whether it has opened it and listens.
-pub fn check(
-    database: &Database,
-    attempt: &Attempt,
-    staged: &Staged,
-    progress: &dyn Progress,
-) -> Result<Vec<Check>> {
+pub fn check(database: &Database, attempt: &Attempt, staged: &Staged, progress: &dyn Progress) -> Result<Vec<Check>> {
     let home = database.home()?;
     let both = Both::of(database, &home, attempt)?;
     let mut checks = vec![in_place(&both, staged)];
@@ -177,7 +176,9 @@ pub fn check(
         let shown = port.map_or_else(String::new, |port| format!(", and listens on port {port}"));
         checks.push(match (up, open) {
             (true, true) => Check::passed("server", format!("Neo4j has the database open{shown}")),
-            (true, false) => Check::failed("server", "Neo4j runs, but it does not open the database; its debug.log says why"),
+            (true, false) => {
+                Check::failed("server", "Neo4j runs, but it does not open the database; its debug.log says why")
+            }
             (false, _) => Check::failed("server", "Neo4j was started, and does not answer; its neo4j.log says why"),
         });
     }

@@ -42,7 +42,8 @@ impl<'a> Private<'a> {
     /// Makes the home in the empty folder `path`, for the one database `database`.
     pub fn make(path: &'a Path, program: &'a Program, database: &'a str, place: &'a Place) -> Result<Self> {
         let first = place.programs.variable("JAVA_HOME").map(|home| Path::new(home).join("bin"));
-        let java = place.programs.find("java", &first.into_iter().collect::<Vec<_>>(), "a Java runtime (17 or newer)")?;
+        let java =
+            place.programs.find("java", &first.into_iter().collect::<Vec<_>>(), "a Java runtime (17 or newer)")?;
         let (http_port, bolt_port) = free_ports()?;
         let conf = path.join("conf");
         for folder in [&conf, &path.join("data/databases"), &path.join("data/transactions"), &path.join("logs")] {

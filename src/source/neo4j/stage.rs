@@ -15,8 +15,8 @@ use crate::ops::restore::{RestoreReport, restore_new};
 use crate::source::kind::Dump;
 use crate::source::stored::Stored;
 
+use super::database::{DATABASES, TRANSACTIONS};
 use super::lock::DATABASE_LOCK;
-use super::{DATABASES, TRANSACTIONS};
 
 const BUFFER_LEN: usize = 256 * 1024;
 
@@ -152,14 +152,12 @@ fn make_folder(path: &Path) -> Result<()> {
 /// Writes a member as a new file, with holes where it has zeros: a log that was made long beforehand stays short on disk.
 fn write_member(path: &Path, mode: u32, members: &mut dyn Members, progress: &dyn Progress) -> Result<u64> {
     let failed = |error| Error::target(path, error);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode & 0o777 | 0o600)
-        .open(path)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Error::Refused(format!("the dump holds {} twice", path.display())),
-            _ => failed(error),
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(mode & 0o777 | 0o600).open(path).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::AlreadyExists => Error::Refused(format!("the dump holds {} twice", path.display())),
+                _ => failed(error),
+            }
         })?;
     let mut buffer = vec![0; BUFFER_LEN];
     let mut reader = MemberReader(members);

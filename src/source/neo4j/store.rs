@@ -227,7 +227,9 @@ pub fn readable(info: &StoreInfo, version: &str, is_enterprise: bool) -> Result<
         Format::Block => needs_enterprise("block"),
         Format::Record { .. } => Ok(None),
         Format::Before5(name) => before_5(name, (major, minor), version),
-        Format::Unknown => Ok(Some("the store's format is not known; whether Neo4j opens it shows when it does".into())),
+        Format::Unknown => {
+            Ok(Some("the store's format is not known; whether Neo4j opens it shows when it does".into()))
+        }
     }
 }
 
