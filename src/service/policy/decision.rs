@@ -94,3 +94,62 @@ pub fn decide(policy: &Policy, spread: Spread, since: Timestamp, last: Option<La
 fn take(due: Option<Slot>, attempt: u32, after_crash: bool) -> Decision {
     due.map_or(Decision::Wait, |slot| Decision::Take { slot, attempt, after_crash })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::policy::Hours;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(minute * 60).unwrap()
+    }
+
+    /// Each hour on the hour, since minute 30: due at 60, 120, …
+    fn told(slot: Option<i64>, state: RunState, now: i64) -> Decision {
+        let policy = Policy { hours: Hours::Every, ..Policy::default() };
+        let last = LastRun { done: None, slot: slot.map(at), attempts: 2, state };
+        decide(&policy, Spread::NONE, at(30), Some(last), at(now))
+    }
+
+    fn takes(minute: i64, attempt: u32, after_crash: bool) -> Decision {
+        Decision::Take { slot: Slot { due: at(minute), closes: None }, attempt, after_crash }
+    }
+
+    #[test]
+    fn the_newest_slot_is_due_and_none_from_before_the_policy() {
+        let policy = Policy { hours: Hours::Every, ..Policy::default() };
+        let first = |now| decide(&policy, Spread::NONE, at(30), None, at(now));
+        assert_eq!((first(59), first(60), first(500)), (Decision::Wait, takes(60, 1, false), takes(480, 1, false)));
+    }
+
+    #[test]
+    fn what_was_done_is_not_done_again() {
+        assert_eq!(told(Some(60), RunState::Done, 119), Decision::Wait);
+        assert_eq!(told(Some(60), RunState::Done, 120), takes(120, 1, false));
+    }
+
+    #[test]
+    fn what_failed_waits_and_is_tried_again_until_the_next_is_due() {
+        let failed = RunState::Failed(at(70));
+        assert_eq!(told(Some(60), failed, 89), Decision::Retry(at(90)));
+        assert_eq!(told(Some(60), failed, 90), takes(60, 3, false));
+        assert_eq!(told(Some(60), RunState::Failed(at(119)), 121), takes(120, 1, false));
+        // One for no slot: nothing is due, and looking for a change waits too.
+        assert_eq!(told(None, RunState::Failed(at(35)), 40), Decision::Retry(at(55)));
+        assert_eq!(told(None, RunState::Failed(at(35)), 55), Decision::Wait);
+        let waits: Vec<i64> = (1..9).map(|attempts| retry_after(attempts).as_mins()).collect();
+        assert_eq!(waits, [10, 20, 40, 80, 160, 320, 360, 360]);
+    }
+
+    #[test]
+    fn what_is_running_is_left_alone_and_what_died_is_done_again() {
+        let running = |alive| RunState::Running { alive };
+        assert_eq!(told(Some(60), running(Some(true)), 70), Decision::Busy);
+        assert_eq!(told(Some(60), running(Some(true)), 130), Decision::Busy);
+        assert_eq!(told(Some(60), running(None), 70), Decision::Busy);
+        assert_eq!(told(Some(60), running(None), 130), takes(120, 1, false));
+        assert_eq!(told(Some(60), running(Some(false)), 70), takes(60, 3, true));
+        assert_eq!(told(Some(60), running(Some(false)), 130), takes(120, 1, false));
+        assert_eq!(told(None, running(Some(false)), 40), Decision::Wait);
+    }
+}

@@ -26,8 +26,8 @@ pub fn opening(hour: u8, window: Option<Window>) -> Option<Opening> {
     let whole = Opening { hour, begin, end };
     let Some(window) = window else { return Some(whole) };
     // Where the window is open: up to its end from the hour's beginning on, and from its own beginning on.
-    let at_first = window.open_for(begin).map(|open| Opening { end: end.min(begin + window.len() - open), ..whole });
+    let at_first = window.open_for(begin).map(|open| Opening { end: end.min(begin + window.length() - open), ..whole });
     let later = Some(window.begin()).filter(|opens| (begin + 1..end).contains(opens));
-    let later = later.map(|opens| Opening { begin: opens, end: end.min(opens + window.len()), ..whole });
+    let later = later.map(|opens| Opening { begin: opens, end: end.min(opens + window.length()), ..whole });
     at_first.into_iter().chain(later).max_by_key(|part| part.end - part.begin)
 }

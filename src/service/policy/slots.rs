@@ -199,7 +199,7 @@ impl<'p> Slots<'p> {
 
     /// The window of a day, or the whole day.
     fn whole_window(&mut self, day: i64) -> Option<Free> {
-        let (opens, length) = self.policy.window.map_or((0, DAY), |window| (window.begin(), window.len()));
+        let (opens, length) = self.policy.window.map_or((0, DAY), |window| (window.begin(), window.length()));
         let (opens, ends) = (day * DAY + opens, day * DAY + opens + length);
         let (mut begin, mut stretch) = self.clock.as_mut()?.first_showing(opens)?;
         if stretch.shows(begin) >= ends {
@@ -237,7 +237,7 @@ impl<'p> Slots<'p> {
         // A window of a whole day may never close.
         for _ in 0..4 {
             let open = window.open_for(second(stretch.shows(moment)))?;
-            let end = moment + window.len() - open;
+            let end = moment + window.length() - open;
             if end <= stretch.end {
                 return Some(end);
             }

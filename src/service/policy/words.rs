@@ -145,7 +145,7 @@ impl Window {
     }
 
     /// How long it is by the clock, seconds.
-    pub fn len(self) -> i64 {
+    pub fn length(self) -> i64 {
         i64::from(self.minutes()) * 60
     }
 
@@ -159,7 +159,7 @@ impl Window {
     /// How long it has been open when the clock shows `second` after midnight; `None` where it is closed then.
     pub fn open_for(self, second: i64) -> Option<i64> {
         let open = (second - self.begin()).rem_euclid(i64::from(MINUTES_A_DAY) * 60);
-        Some(open).filter(|open| *open < self.len())
+        Some(open).filter(|open| *open < self.length())
     }
 }
 
@@ -254,7 +254,7 @@ impl fmt::Display for Zone {
 enum Words {
     One(String),
     Names(Vec<String>),
-    Numbers(Vec<u8>),
+    Numbers(Vec<u64>),
 }
 
 impl Words {
@@ -262,7 +262,7 @@ impl Words {
         match self {
             Words::One(text) => text,
             Words::Names(names) => names.join(","),
-            Words::Numbers(numbers) => numbers.iter().map(u8::to_string).collect::<Vec<_>>().join(","),
+            Words::Numbers(numbers) => numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
         }
     }
 }

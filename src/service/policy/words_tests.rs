@@ -57,9 +57,9 @@ fn a_window_is_open_from_its_begin_to_before_its_end() {
     let window: Window = "22:00-04:00".parse().unwrap();
     let open = |hour: i64, minute: i64| window.open_for(hour * 3600 + minute * 60);
     assert_eq!((open(21, 59), open(22, 0), open(3, 59), open(4, 0)), (None, Some(0), Some(21_540), None));
-    assert_eq!(window.len(), 6 * 3600);
+    assert_eq!(window.length(), 6 * 3600);
     let day: Window = "00:00-24:00".parse().unwrap();
-    assert_eq!((day.open_for(0), day.open_for(86_399), day.len()), (Some(0), Some(86_399), 86_400));
+    assert_eq!((day.open_for(0), day.open_for(86_399), day.length()), (Some(0), Some(86_399), 86_400));
 }
 
 proptest! {
@@ -72,7 +72,7 @@ proptest! {
         let end = (begin + len) % 1440;
         let window = Window { begin, end: if end == 0 { 1440 } else { end } };
         prop_assert_eq!(window.to_string().parse::<Window>().unwrap(), window);
-        prop_assert_eq!(window.len(), i64::from(len) * 60);
+        prop_assert_eq!(window.length(), i64::from(len) * 60);
         let json = serde_json::to_string(&(days, hours, window)).unwrap();
         prop_assert_eq!(serde_json::from_str::<(Days, Hours, Window)>(&json).unwrap(), (days, hours, window));
     }
