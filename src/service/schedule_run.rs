@@ -175,7 +175,8 @@ impl Service {
         };
         if let Some(view) = left {
             let id = id_of(&view)?;
-            self.note(revision, ScheduledRun { outcome: RunOutcome::Done(id), ..run })?;
+            let attempts = run.attempts.saturating_sub(1);
+            self.note(revision, ScheduledRun { outcome: RunOutcome::Done(id), attempts, ..run })?;
             return Ok(Step::Taken(Box::new(PolicyTaken {
                 instance: name.to_string(),
                 due_at: Some(slot.due),

@@ -146,7 +146,7 @@ impl Rule {
         let mut spans = Vec::new();
         for (day, from) in self.days_of(minutes).into_iter().filter(|(day, _)| self.is_day(*day)) {
             let (lowest, beyond) = (day * DAY + opens, day * DAY + opens + length);
-            let to = (from + 3 * DAY as usize).min(minutes.wall.len());
+            let to = (from + 5 * DAY as usize).min(minutes.wall.len());
             let inside = (from..to).filter(|at| (lowest..beyond).contains(&minutes.wall[*at]));
             match longest(
                 runs(inside)

@@ -208,22 +208,21 @@ impl<'p> Slots<'p> {
                 None => Free { begin, end: begin + HOUR, closes: None },
             });
         }
-        loop {
+        let mut opened = stretch;
+        let end = loop {
             let end = stretch.moment(ends);
-            let next = self.clock.as_mut()?.after(stretch).filter(|next| next.begin < end);
-            let Some(next) = next else {
-                return Some(Free { begin, end, closes: self.policy.window.map(|_| end) });
-            };
+            let Some(next) = self.clock.as_mut()?.after(stretch).filter(|next| next.begin < end) else { break end };
             let shown = next.shows(next.begin);
             if shown >= ends {
-                return Some(Free { begin, end: next.begin, closes: self.policy.window.map(|_| next.begin) });
+                break next.begin;
             }
             if shown < opens {
                 // Set back to before the window: it opens again, and for longer.
-                begin = next.moment(opens);
+                (begin, opened) = (next.moment(opens), next);
             }
             stretch = next;
-        }
+        };
+        Some(Free { begin, end, closes: self.closing(begin, opened) })
     }
 
     fn closed_by_the_clock(begin: i64) -> Free {
@@ -238,7 +237,7 @@ impl<'p> Slots<'p> {
         for _ in 0..4 {
             let open = window.open_for(second(stretch.shows(moment)))?;
             let end = moment + window.length() - open;
-            if end <= stretch.end {
+            if end < stretch.end {
                 return Some(end);
             }
             (moment, stretch) = (stretch.end, self.clock.as_mut()?.after(stretch)?);

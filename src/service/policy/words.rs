@@ -56,7 +56,7 @@ fn day_of(word: &str) -> Option<u8> {
     const LONG: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
     let word = word.to_ascii_lowercase();
     let fits = |long: &&str| word.len() >= 3 && long.starts_with(&word);
-    LONG.iter().position(|long| fits(&long)).and_then(|day| u8::try_from(day).ok())
+    LONG.iter().position(fits).and_then(|day| u8::try_from(day).ok())
 }
 
 impl fmt::Display for Days {
