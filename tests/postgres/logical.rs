@@ -111,7 +111,18 @@ fn everything_of_a_database_comes_back_by_restore_clone_and_export() {
     let again = place.run(["export", id, "--format", "sql", "--output", "-"]).succeeds();
     assert_eq!(fs::read_to_string(&sql).unwrap(), again.stdout);
     server.sql("postgres", "CREATE DATABASE from_sql");
-    run(server.client("psql", server.port).args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "from_sql", "-o", "/dev/null", "-f", &sql]));
+    run(server.client("psql", server.port).args([
+        "-X",
+        "-q",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-d",
+        "from_sql",
+        "-o",
+        "/dev/null",
+        "-f",
+        &sql,
+    ]));
     assert_eq!(looked("from_sql", server.port), before);
 
     let drilled = place.json(["drill", id, "--json"]);
@@ -140,11 +151,16 @@ fn tables_are_listed_compared_and_exported_alone() {
 
     // One table, with its key, its unique constraint and its sequence, into an empty database.
     let dump = place.text_path("note.dump");
-    place.run(["export", "bank@latest~1", "--format", "dump", "--only", "table=public.note", "--output", &dump]).succeeds();
+    place
+        .run(["export", "bank@latest~1", "--format", "dump", "--only", "table=public.note", "--output", &dump])
+        .succeeds();
     server.sql("postgres", "CREATE DATABASE alone");
     run(server.client("pg_restore", server.port).args(["--exit-on-error", "-d", "alone", &dump]));
     assert_eq!(server.sql("alone", "SELECT count(*), nextval('note_id_seq') FROM note"), "200|201");
-    let tables = server.sql("alone", "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace");
+    let tables = server.sql(
+        "alone",
+        "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace",
+    );
     assert_eq!(tables, "note note_id_seq note_pkey note_text_key");
     let sql = place.do_("export bank@latest --format sql --only table=note --output -").stdout;
     assert!(sql.contains("CREATE TABLE public.note") && !sql.contains("pgbench"));
@@ -166,7 +182,8 @@ fn the_password_is_nowhere_but_sealed() {
     let mut seen = None;
     while seen.is_none() {
         assert!(taking.try_wait().unwrap().is_none(), "it must wait for the lock");
-        seen = command_lines().into_iter().find(|line| line.contains("pg_dump") && line.contains("--lock-wait-timeout"));
+        seen =
+            command_lines().into_iter().find(|line| line.contains("pg_dump") && line.contains("--lock-wait-timeout"));
     }
     let all = command_lines();
     assert!(all.iter().any(|line| line.contains("snapshot")), "the reader of command lines sees some");

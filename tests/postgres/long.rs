@@ -18,7 +18,8 @@ const PAGE: usize = 8192;
 const GRAIN: usize = 16 * 1024;
 
 fn add(server: &Postgres, place: &Place, name: &str, mode: &str) {
-    let (stop, start) = (server.control(&server.data(), server.port, "stop"), server.control(&server.data(), server.port, "start"));
+    let (stop, start) =
+        (server.control(&server.data(), server.port, "stop"), server.control(&server.data(), server.port, "start"));
     let (url, data) = (server.url("bank", &format!("?mode={mode}")), server.data());
     let data = data.to_str().unwrap();
     place
@@ -126,7 +127,9 @@ fn hourly_snapshots_of_pgbench_store_little() {
     server.sql("bank", "CHECKPOINT");
     let mut pages = pages_of(&server.data());
     let mut text = Text::of(&server);
-    println!("hour  pages changed  physical stored  of it  lines changed  grains changed  logical stored  of lines  of grains");
+    println!(
+        "hour  pages changed  physical stored  of it  lines changed  grains changed  logical stored  of lines  of grains"
+    );
     let mut sums = [0_u64; 5];
     for hour in 1..=10 {
         run(server.client("pgbench", server.port).args(["-n", "-c", "2", "-t", "5000", "bank"]));
@@ -140,14 +143,19 @@ fn hourly_snapshots_of_pgbench_store_little() {
         let of = |part: u64, whole: u64| format!("1/{:.1}", whole as f64 / part as f64);
         println!(
             "{hour:4}  {changed:13}  {physical:15}  {:5}  {lines:13}  {grains:14}  {logical:14}  {:8}  {:9}",
-            of(physical, changed), of(logical, lines), of(logical, grains)
+            of(physical, changed),
+            of(logical, lines),
+            of(logical, grains)
         );
         for (sum, value) in sums.iter_mut().zip([changed, physical, lines, grains, logical]) {
             *sum += value;
         }
         (pages, text) = (now, next);
     }
-    println!("sums of ten: pages {}, physical {}, lines {}, grains {}, logical {}", sums[0], sums[1], sums[2], sums[3], sums[4]);
+    println!(
+        "sums of ten: pages {}, physical {}, lines {}, grains {}, logical {}",
+        sums[0], sums[1], sums[2], sums[3], sums[4]
+    );
     for mode in ["physical", "logical"] {
         let spec = format!("{mode}@latest");
         let drilled = place.json(["drill", &spec, "--query", BALANCE, "--json"]);
@@ -162,7 +170,9 @@ type Pages = HashMap<String, Vec<[u8; 8]>>;
 /// Digests of the pages of all relations.
 fn pages_of(data: &Path) -> Pages {
     let mut pages = HashMap::new();
-    for folder in fs::read_dir(data.join("base")).unwrap().flatten().map(|entry| entry.path()).chain([data.join("global")]) {
+    for folder in
+        fs::read_dir(data.join("base")).unwrap().flatten().map(|entry| entry.path()).chain([data.join("global")])
+    {
         for file in fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path()) {
             let bytes = fs::read(&file).unwrap();
             let digest = |page: &[u8]| blake3::hash(page).as_bytes()[..8].try_into().unwrap();
@@ -226,4 +236,3 @@ impl Text {
         (missing(self, before) + missing(before, self), grains.len() as u64 * GRAIN as u64)
     }
 }
-

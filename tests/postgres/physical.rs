@@ -10,10 +10,26 @@ fn whole(server: &Postgres) -> Place {
     let place = place();
     server.make_bank("bank", 1);
     let url = server.url("bank", "?mode=physical");
-    let (data, stop, start) = (server.data(), server.control(&server.data(), server.port, "stop"), server.control(&server.data(), server.port, "start"));
+    let (data, stop, start) = (
+        server.data(),
+        server.control(&server.data(), server.port, "stop"),
+        server.control(&server.data(), server.port, "start"),
+    );
     let data = data.to_str().unwrap();
     place
-        .run(["instance", "add", "bank", "--source", &url, "--data-directory", data, "--stop", &stop, "--start", &start])
+        .run([
+            "instance",
+            "add",
+            "bank",
+            "--source",
+            &url,
+            "--data-directory",
+            data,
+            "--stop",
+            &stop,
+            "--start",
+            &start,
+        ])
         .succeeds();
     place
 }
@@ -62,7 +78,10 @@ fn a_copy_runs_beside_its_original_and_exports_as_a_dump() {
     server.sql("bank", "UPDATE note SET text = 'short' WHERE id = 1");
     place.do_("snapshot take bank");
     let changed = place.do_("snapshot diff bank@latest~1 bank@latest").stdout;
-    assert!(changed.lines().any(|line| line.contains("public.note")) && !changed.contains("public.pgbench"), "{changed}");
+    assert!(
+        changed.lines().any(|line| line.contains("public.note")) && !changed.contains("public.pgbench"),
+        "{changed}"
+    );
     let listed = place.do_("snapshot ls bank@latest").stdout;
     assert!(listed.contains("public.pgbench_accounts_pkey") && listed.contains("public.note"), "{listed}");
 
@@ -74,7 +93,20 @@ fn a_copy_runs_beside_its_original_and_exports_as_a_dump() {
     let data = data.to_str().unwrap();
     let id = first["id"].as_str().unwrap();
     place
-        .run(["clone", id, "--name", "twin", "--source", &url, "--data-directory", data, "--stop", &stop, "--start", &start])
+        .run([
+            "clone",
+            id,
+            "--name",
+            "twin",
+            "--source",
+            &url,
+            "--data-directory",
+            data,
+            "--stop",
+            &stop,
+            "--start",
+            &start,
+        ])
         .succeeds();
     assert_eq!(server.sql_at(port, "bank", "SELECT count(*) FROM note WHERE length(text) > 9"), "20");
     assert_eq!(server.sql("bank", "SELECT count(*) FROM note WHERE length(text) > 9"), "19");

@@ -27,13 +27,17 @@ fn tools(server: &Postgres, place: &Place, name: &str, own: &[(&str, String)]) -
 /// A tool that dies by a signal after some bytes of what the real one writes.
 fn dies_after(server: &Postgres, tool: &str, bytes: u32) -> String {
     let real = server.bin(tool).display().to_string();
-    format!("#!/bin/sh\ncase \"$1\" in --version) exec {real} --version ;; esac\n{real} \"$@\" | head -c {bytes}\nkill -KILL $$\n")
+    format!(
+        "#!/bin/sh\ncase \"$1\" in --version) exec {real} --version ;; esac\n{real} \"$@\" | head -c {bytes}\nkill -KILL $$\n"
+    )
 }
 
 /// A tool that writes all, and then says that it failed.
 fn fails_at_last(server: &Postgres, tool: &str) -> String {
     let real = server.bin(tool).display().to_string();
-    format!("#!/bin/sh\ncase \"$1\" in --version) exec {real} --version ;; esac\n{real} \"$@\"\necho 'it went wrong at last' >&2\nexit 1\n")
+    format!(
+        "#!/bin/sh\ncase \"$1\" in --version) exec {real} --version ;; esac\n{real} \"$@\"\necho 'it went wrong at last' >&2\nexit 1\n"
+    )
 }
 
 #[test]
@@ -43,10 +47,6 @@ fn a_source_that_cannot_be_captured_says_why() {
     server.make_bank("bank", 1);
     server.sql("bank", "CREATE ROLE weak LOGIN PASSWORD 'weak'; CREATE TABLE hidden (a int)");
     let port = server.port;
-    let add = |name: &str, url: &str| {
-        place.run(["instance", "add", name, "--source", url, "--no-snapshot"]);
-        place.run(["instance", "add", name, "--source", url]);
-    };
     let cases = [
         ("gone", server.url_at(server.other_port(), "bank", ""), 1, "start the server, or correct the host and port"),
         ("wrong", format!("postgres://postgres:wrong{PASSWORD}@127.0.0.1:{port}/bank"), 4, "password"),
@@ -59,7 +59,7 @@ fn a_source_that_cannot_be_captured_says_why() {
         ("nodb2", server.url("missing", "?mode=physical"), 3, "there is no database \"missing\""),
     ];
     for (name, url, code, says) in &cases {
-        add(name, url);
+        place.run(["instance", "add", name, "--source", url]).succeeds();
         place.fails(&format!("snapshot take {name}"), *code, &[says]);
         assert_eq!(place.completed(name), 0, "{name}");
     }

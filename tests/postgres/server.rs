@@ -143,10 +143,6 @@ impl Postgres {
         run(Command::new("/bin/sh").args(["-c", &self.control(&self.data(), self.port, "start")]));
     }
 
-    pub fn stop(&self) {
-        run(Command::new("/bin/sh").args(["-c", &self.control(&self.data(), self.port, "stop")]));
-    }
-
     /// The URL of a database, as the superuser.
     pub fn url(&self, database: &str, options: &str) -> String {
         self.url_at(self.port, database, options)
@@ -231,7 +227,7 @@ pub fn place() -> Place {
     for name in ["", "tmp"] {
         fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
-    place.run(["init", "--encryption", "none"]).succeeds();
+    place.run(["init"]).succeeds();
     place
 }
 
