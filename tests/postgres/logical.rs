@@ -54,7 +54,7 @@ CREATE VIEW seen AS SELECT count(*) FROM parted;
 CREATE MATERIALIZED VIEW kept AS SELECT count(*) AS n FROM parted;
 GRANT SELECT ON parted TO reader;
 ALTER TABLE parted ENABLE ROW LEVEL SECURITY;
-CREATE POLICY some ON parted TO reader USING (id > 1);
+CREATE POLICY few ON parted TO reader USING (id > 1);
 ALTER TABLE "sch.ema"."ta/ble~1" OWNER TO "Odd Owner";
 SELECT lo_from_bytea(0, 'an object'), lo_from_bytea(0, ''), lo_from_bytea(0, decode(repeat('00ff', 400000), 'hex'));
 CREATE FUNCTION twice(integer) RETURNS integer LANGUAGE sql AS 'SELECT $1 * 2';

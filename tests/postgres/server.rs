@@ -256,7 +256,7 @@ impl Commands for Place {
     }
 
     fn with_tools(&self, tools: &Path, line: &str) -> Done {
-        Done::of(self.command(words(line)).env("SNAPHOLD_POSTGRES_BIN", tools).output().unwrap())
+        Done::of(self.command(words(line)).env("POSTGRES_BIN", tools).output().unwrap())
     }
 
     /// How many snapshots of an instance are complete.

@@ -78,7 +78,8 @@ impl<'s> Restore<'s> {
             Material::Stored(stored) => self.stage_stored(stored, &version, progress),
             Material::Dump(dump) => {
                 let loaded = load::look_at(dump, self.place, progress)?;
-                self.stage_dump(&loaded, &version, progress)
+                // What goes wrong from here on is the dump's doing, and the server says nothing of files.
+                self.stage_dump(&loaded, &version, progress).map_err(|error| error.with_context(dump.file_name))
             }
         };
         if staged.is_err() {

@@ -14,7 +14,7 @@ use super::errors::explain;
 /// Where Debian has the versions' own programs: the ones on `PATH` choose a version by other means.
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// Names the one folder that programs are taken from, where it is set.
-const FOLDER_VARIABLE: &str = "SNAPHOLD_POSTGRES_BIN";
+const FOLDER_VARIABLE: &str = "POSTGRES_BIN";
 /// Variables of libpq that would lead it elsewhere than the URL says.
 const MISLEADING: [&str; 5] = ["PGSERVICE", "PGSERVICEFILE", "PGHOSTADDR", "PGOPTIONS", "PGDATABASE"];
 /// How long libpq tries to connect, seconds.
