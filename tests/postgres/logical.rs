@@ -77,7 +77,7 @@ fn everything_of_a_database_comes_back_by_restore_clone_and_export() {
     let taken = place.json(["snapshot", "take", "odd", "--json"]);
     let looked = |database: &str, port: u16| {
         // Without the sequence's value, which looking changes.
-        let look = format!("SET default_transaction_read_only = off; {LOOK}");
+        let look = format!("SET transaction_read_only = off; {LOOK}");
         server.sql_at(port, database, &look)
     };
     let before = looked("odd", server.port);
@@ -88,7 +88,7 @@ fn everything_of_a_database_comes_back_by_restore_clone_and_export() {
     assert_eq!(again["bytes_new"], 0, "{again}");
     assert!(again["bytes_stored"].as_u64().unwrap() < 1000, "{again}");
 
-    server.sql("odd", "SET default_transaction_read_only = off; DROP SCHEMA \"sch.ema\" CASCADE; DROP VIEW seen;");
+    server.sql("odd", "SET transaction_read_only = off; DROP SCHEMA \"sch.ema\" CASCADE; DROP VIEW seen;");
     server.sql("postgres", "ALTER DATABASE odd RESET work_mem; REVOKE TEMPORARY ON DATABASE odd FROM reader");
     let id = taken["id"].as_str().unwrap();
     place.run(["restore", id, "--confirm", "RESTORE"]).succeeds();

@@ -99,15 +99,15 @@ fn killed_restores(mode: &str, rounds: u32, step: Duration) {
 }
 
 #[test]
-#[ignore = "long: a logical restore killed at 60 moments"]
+#[ignore = "long: a logical restore killed at 40 moments"]
 fn a_logical_restore_killed_anywhere_ends_whole() {
-    killed_restores("logical", 60, Duration::from_millis(25));
+    killed_restores("logical", 40, Duration::from_millis(40));
 }
 
 #[test]
-#[ignore = "long: a physical restore killed at 40 moments"]
+#[ignore = "long: a physical restore killed at 24 moments"]
 fn a_physical_restore_killed_anywhere_ends_whole() {
-    killed_restores("physical", 40, Duration::from_millis(60));
+    killed_restores("physical", 24, Duration::from_millis(100));
 }
 
 #[test]
