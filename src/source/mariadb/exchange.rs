@@ -145,6 +145,14 @@ impl<'s> Exchange<'s> {
         }
     }
 
+    /// A table's present name in the used database.
+    fn name_at(&self, table: &Table) -> String {
+        match table.place {
+            TablePlace::Hidden => self.hidden(table),
+            TablePlace::Live | TablePlace::Home => table.name.clone(),
+        }
+    }
+
     /// Makes the new database, empty. What an earlier try left goes.
     pub fn make_new(&self, charset: &str, collation: &str) -> Result<()> {
         let home = quoted(&self.home(Side::New));
@@ -397,27 +405,33 @@ impl<'s> Exchange<'s> {
 
     fn make_triggers(&self, side: Side, triggers: &[Trigger]) -> Result<()> {
         let tables = self.tables()?;
-        let mut sql = Vec::new();
+        let mut sql = String::new();
         for trigger in triggers {
             let table = tables
                 .iter()
                 .find(|table| table.side == side && table.number == trigger.table)
                 .ok_or_else(unreadable)?;
-            sql.push(format!(
-                "SET sql_mode = {}; SET collation_connection = {}; SET character_set_client = {};\nDELIMITER {END}\n\
-                 CREATE DEFINER = {} TRIGGER {}.{} {} ON {} FOR EACH ROW {}\n{END}\nDELIMITER ;\n",
+            // The text comes as UTF-8, so it cannot be said to be anything else.
+            let (charset, collation) = match trigger.charset.starts_with("utf8") {
+                true => (trigger.charset.as_str(), trigger.collation.as_str()),
+                false => ("utf8mb4", "utf8mb4_general_ci"),
+            };
+            let end = unlike(&trigger.body);
+            sql.push_str(&format!(
+                "SET sql_mode = {}; SET character_set_client = {}; SET collation_connection = {};\nDELIMITER {end}\n\
+                 CREATE DEFINER = {} TRIGGER {} {} ON {} FOR EACH ROW {}\n{end}\nDELIMITER ;\n",
                 literal(&trigger.sql_mode),
-                literal(&trigger.collation),
-                literal(&trigger.charset),
+                literal(charset),
+                literal(collation),
                 definer(&trigger.definer),
-                quoted(&self.database),
                 quoted(&trigger.name),
                 trigger.head,
-                self.place_of(table, table.place),
+                // Without the database's name, for the server keeps the text as it is.
+                quoted(&self.name_at(table)),
                 trigger.body
             ));
         }
-        self.feed(sql.concat().as_bytes())
+        self.feed(sql.as_bytes())
     }
 
     /// Takes away what was kept, and the notes.
@@ -444,8 +458,10 @@ impl<'s> Exchange<'s> {
     }
 }
 
-/// What ends a trigger's text: nothing that stands in one.
-const END: &str = "//snaphold-end//";
+/// A delimiter that does not stand in a text. The client takes 15 characters at most.
+fn unlike(text: &str) -> String {
+    (0_u32..).map(|number| format!("$$end{number}$$")).find(|word| !text.contains(word)).unwrap_or_default()
+}
 
 fn note_programs(sql: &mut String, notes: &str, side: Side, programs: &Programs) {
     let texts = [("routines", &programs.routines), ("views", &programs.views), ("events", &programs.events)];

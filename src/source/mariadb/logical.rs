@@ -13,7 +13,8 @@ use crate::source::stored::Stored;
 use super::capture::{begin, not_transactional};
 use super::checks::{check_tables, total_of};
 use super::exchange::{Exchange, Programs, Side};
-use super::feed::{load_stored, load_text, programs_of};
+use super::database_of;
+use super::feed::{Names, load_stored, load_text, programs_of};
 use super::load::{holds_anything, run};
 use super::rights::Grants;
 use super::server::{Server, literal};
@@ -92,14 +93,16 @@ impl Logical {
                 let (charset, collation) = charset_of(stored);
                 exchange.make_new(&charset, &collation)?;
                 progress.stage("loading", Some(total_of(stored)));
-                Ok((load_stored(&self.server, &new, stored)?, stored.whole_report()))
+                let names = Names { of: database_of(stored), into: &new, finally: &self.database };
+                Ok((load_stored(&self.server, &names, stored)?, stored.whole_report()))
             }
             Material::Dump(dump) => {
                 let ran = run(dump, &self.database, &self.place, progress)?;
                 let [charset, collation] = &ran.charset;
                 exchange.make_new(charset, collation)?;
                 progress.stage("loading", None);
-                let programs = ran.text(|text| load_text(&self.server, &new, text))?;
+                let names = Names { of: &ran.database, into: &new, finally: &self.database };
+                let programs = ran.text(|text| load_text(&self.server, &names, text))?;
                 let report = RestoreReport {
                     files: 1,
                     files_changed: 1,

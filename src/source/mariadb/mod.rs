@@ -14,6 +14,7 @@ mod physical;
 mod rights;
 mod scratch;
 mod server;
+mod trigger;
 mod version;
 
 use std::io::Write;

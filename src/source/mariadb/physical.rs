@@ -102,7 +102,7 @@ impl Physical {
     fn target(&self) -> Result<&Path> {
         self.settings.data_directory.as_deref().ok_or_else(|| {
             Error::Refused(format!(
-                "{}: a physical restore exchanges the server's data folder: say --data-directory, --stop-command and --start-command",
+                "{}: a physical restore exchanges the server's data folder: say --data-directory, --stop and --start",
                 self.server.shown()
             ))
         })
@@ -114,7 +114,7 @@ impl Physical {
         let is_vacant = open_file::is_vacant(target)?;
         if self.settings.start.is_none() || self.settings.stop.is_none() && !is_vacant {
             return Err(Error::Refused(format!(
-                "{}: the server must be stopped while {} is exchanged: say --stop-command and --start-command",
+                "{}: the server must be stopped while {} is exchanged: say --stop and --start",
                 self.server.shown(),
                 target.display()
             )));
@@ -191,7 +191,7 @@ impl Source for Physical {
         )?;
         let mut notes = vec!["a snapshot is of the whole server, with all databases and accounts".to_string()];
         if self.settings.data_directory.is_none() || self.settings.stop.is_none() || self.settings.start.is_none() {
-            notes.push("to restore it in place, --data-directory, --stop-command and --start-command are needed".into());
+            notes.push("to restore it in place, --data-directory, --stop and --start are needed".into());
         }
         Ok(Description { version: version.text, bytes: Some(bytes), notes })
     }

@@ -286,7 +286,7 @@ impl Server {
             Some(1021 | 1041 | 3 | 28) => {
                 Error::Failed(format!("{shown}: the server has no room left: {}", told(text)))
             }
-            _ => error,
+            _ => Error::Failed(format!("{shown}: {}", told(text))),
         }
     }
 }
@@ -321,9 +321,13 @@ fn code_of(text: &str) -> Option<u32> {
     behind("ERROR ").or_else(|| behind("Got error: ")).or_else(last)
 }
 
-/// What a tool said, without its own name in front.
+/// What a tool said, without its own name in front, and without the statement that the client repeats: it has the
+/// user's data.
 fn told(text: &str) -> &str {
-    text.split_once(" failed: ").map_or(text, |(_, told)| told)
+    match text.rfind("ERROR ") {
+        Some(at) => text.get(at..).unwrap_or(text),
+        None => text.split_once(" failed: ").map_or(text, |(_, told)| told),
+    }
 }
 
 /// A column as the client prints it.
