@@ -100,15 +100,69 @@ enum TablePlace {
     Live,
 }
 
+/// A trigger, with all that its text does not say.
 struct Trigger {
-    table: u64,
     name: String,
+    table: String,
+    /// `BEFORE INSERT`.
     head: String,
     definer: String,
     sql_mode: String,
     charset: String,
     collation: String,
+    /// The database's collation when it was made.
+    of_database: String,
     body: String,
+}
+
+impl Trigger {
+    fn of_row(row: Vec<String>) -> Result<Self> {
+        let [name, table, head, definer, sql_mode, charset, collation, of_database, body] =
+            <[String; 9]>::try_from(row).map_err(|_| unreadable())?;
+        Ok(Self { name, table, head, definer, sql_mode, charset, collation, of_database, body })
+    }
+
+    /// The columns of the notes that have it, as SQL.
+    fn values(&self) -> String {
+        let columns = [
+            &self.name,
+            &self.table,
+            &self.head,
+            &self.definer,
+            &self.sql_mode,
+            &self.charset,
+            &self.collation,
+            &self.of_database,
+            &self.body,
+        ];
+        columns.map(|text| literal(text)).join(", ")
+    }
+}
+
+/// The triggers of a database, in the order in which they act.
+fn triggers_of(server: &Server, schema: &str) -> Result<Vec<Trigger>> {
+    let rows = server.ask(&format!(
+        "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION), DEFINER, SQL_MODE, \
+         CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION, ACTION_STATEMENT \
+         FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = {} \
+         ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER",
+        literal(schema)
+    ))?;
+    let mut triggers = rows.into_iter().map(Trigger::of_row).collect::<Result<Vec<_>>>()?;
+    // The list shows `?` for characters of four bytes. The statement has them, and ends with the body.
+    for trigger in triggers.iter_mut().filter(|trigger| trigger.body.contains('?')) {
+        let rows = server.ask(&format!("SHOW CREATE TRIGGER {}.{}", quoted(schema), quoted(&trigger.name)))?;
+        let statement = rows.first().and_then(|row| row.get(2)).map(String::as_str).unwrap_or_default();
+        let len = trigger.body.chars().count();
+        let skipped = statement.chars().count().saturating_sub(len);
+        let body: String = statement.chars().skip(skipped).collect();
+        let is_same = body.chars().zip(trigger.body.chars()).all(|(a, b)| a == b || b == '?');
+        if !is_same || body.chars().count() != len {
+            return Err(Error::Failed(format!("the text of the trigger {schema}.{} cannot be read", trigger.name)));
+        }
+        trigger.body = body;
+    }
+    Ok(triggers)
 }
 
 impl<'s> Exchange<'s> {
@@ -170,11 +224,11 @@ impl<'s> Exchange<'s> {
             "CREATE TABLE {notes} (seq BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, side CHAR(3) NOT NULL, \
              kind VARCHAR(16) NOT NULL, name VARCHAR(64) NOT NULL DEFAULT '', tbl VARCHAR(64) NOT NULL DEFAULT '', \
              head VARCHAR(64) NOT NULL DEFAULT '', definer VARCHAR(400) NOT NULL DEFAULT '', sql_mode TEXT, \
-             charset VARCHAR(64), collation VARCHAR(64), body LONGBLOB) \
+             charset VARCHAR(64), collation VARCHAR(64), of_database VARCHAR(64), body LONGBLOB) \
              ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;\nBEGIN;\n"
         );
         let home = self.home(Side::New);
-        sql.push_str(&self.note_tables(Side::New, &home));
+        sql.push_str(&self.note_tables(Side::New, &home)?);
         note_programs(&mut sql, &notes, Side::New, programs);
         sql.push_str(&note_charset(&notes, Side::New, &home));
         sql.push_str(&format!("INSERT INTO {notes} (side, kind) VALUES ('new', 'complete');\nCOMMIT;\n"));
@@ -182,18 +236,22 @@ impl<'s> Exchange<'s> {
     }
 
     /// SQL that writes down a side's tables and triggers, which are in `schema`.
-    fn note_tables(&self, side: Side, schema: &str) -> String {
-        let (notes, word, schema) = (self.notes(), side.word(), literal(schema));
-        format!(
+    fn note_tables(&self, side: Side, schema: &str) -> Result<String> {
+        let (notes, word) = (self.notes(), side.word());
+        let mut sql = format!(
             "INSERT INTO {notes} (side, kind, name) SELECT '{word}', 'table', TABLE_NAME FROM information_schema.TABLES \
-             WHERE TABLE_SCHEMA = {schema} AND TABLE_TYPE NOT LIKE '%VIEW%' AND TABLE_NAME <> {} ORDER BY TABLE_NAME;\n\
-             INSERT INTO {notes} (side, kind, name, tbl, head, definer, sql_mode, charset, collation, body) \
-             SELECT '{word}', 'trigger', TRIGGER_NAME, EVENT_OBJECT_TABLE, CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION), \
-             DEFINER, SQL_MODE, CHARACTER_SET_CLIENT, COLLATION_CONNECTION, ACTION_STATEMENT \
-             FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = {schema} \
-             ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER;\n",
+             WHERE TABLE_SCHEMA = {} AND TABLE_TYPE NOT LIKE '%VIEW%' AND TABLE_NAME <> {} ORDER BY TABLE_NAME;\n",
+            literal(schema),
             literal(&self.notes_name())
-        )
+        );
+        for trigger in triggers_of(self.server, schema)? {
+            sql.push_str(&format!(
+                "INSERT INTO {notes} (side, kind, name, tbl, head, definer, sql_mode, charset, collation, of_database, body) \
+                 VALUES ('{word}', 'trigger', {});\n",
+                trigger.values()
+            ));
+        }
+        Ok(sql)
     }
 
     /// Writes down what is there now, once: before the first step. `programs` gives its texts.
@@ -206,7 +264,7 @@ impl<'s> Exchange<'s> {
             self.server.ask_number(&format!("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {schema}"))?;
         let programs = if existed > 0 { programs()? } else { Programs::default() };
         let mut sql = "BEGIN;\n".to_string();
-        sql.push_str(&self.note_tables(Side::Old, &self.database));
+        sql.push_str(&self.note_tables(Side::Old, &self.database)?);
         note_programs(&mut sql, &notes, Side::Old, &programs);
         sql.push_str(&note_charset(&notes, Side::Old, &self.database));
         let existed = if existed > 0 { "existed" } else { "absent" };
@@ -344,21 +402,13 @@ impl<'s> Exchange<'s> {
     }
 
     fn triggers(&self, side: Side) -> Result<Vec<Trigger>> {
-        let notes = self.notes();
         let rows = self.server.ask(&format!(
-            "SELECT t.seq, g.name, g.head, g.definer, g.sql_mode, g.charset, g.collation, CONVERT(g.body USING utf8mb4) \
-             FROM {notes} g JOIN {notes} t ON t.side = g.side AND t.kind = 'table' AND t.name = g.tbl \
-             WHERE g.side = '{}' AND g.kind = 'trigger' ORDER BY g.seq",
+            "SELECT name, tbl, head, definer, sql_mode, charset, collation, of_database, CONVERT(body USING utf8mb4) \
+             FROM {} WHERE side = '{}' AND kind = 'trigger' ORDER BY seq",
+            self.notes(),
             side.word()
         ))?;
-        rows.into_iter()
-            .map(|row| {
-                let [seq, name, head, definer, sql_mode, charset, collation, body] =
-                    <[String; 8]>::try_from(row).map_err(|_| unreadable())?;
-                let table = seq.parse().map_err(|_| unreadable())?;
-                Ok(Trigger { table, name, head, definer, sql_mode, charset, collation, body })
-            })
-            .collect()
+        rows.into_iter().map(Trigger::of_row).collect()
     }
 
     fn programs(&self, side: Side) -> Result<Programs> {
@@ -404,22 +454,31 @@ impl<'s> Exchange<'s> {
     }
 
     fn make_triggers(&self, side: Side, triggers: &[Trigger]) -> Result<()> {
+        if triggers.is_empty() {
+            return Ok(());
+        }
         let tables = self.tables()?;
+        let now = self.collation()?;
         let mut sql = String::new();
         for trigger in triggers {
             let table = tables
                 .iter()
-                .find(|table| table.side == side && table.number == trigger.table)
+                .find(|table| table.side == side && table.name == trigger.table)
                 .ok_or_else(unreadable)?;
             // The text comes as UTF-8, so it cannot be said to be anything else.
             let (charset, collation) = match trigger.charset.starts_with("utf8") {
                 true => (trigger.charset.as_str(), trigger.collation.as_str()),
                 false => ("utf8mb4", "utf8mb4_general_ci"),
             };
+            let collate = |collation: &str| match is_word(collation) && trigger.of_database != now {
+                true => format!("ALTER DATABASE {} COLLATE {collation};\n", quoted(&self.database)),
+                false => String::new(),
+            };
             let end = unlike(&trigger.body);
             sql.push_str(&format!(
-                "SET sql_mode = {}; SET character_set_client = {}; SET collation_connection = {};\nDELIMITER {end}\n\
-                 CREATE DEFINER = {} TRIGGER {} {} ON {} FOR EACH ROW {}\n{end}\nDELIMITER ;\n",
+                "{}SET sql_mode = {}; SET character_set_client = {}; SET collation_connection = {};\nDELIMITER {end}\n\
+                 CREATE DEFINER = {} TRIGGER {} {} ON {} FOR EACH ROW {}\n{end}\nDELIMITER ;\n{}",
+                collate(&trigger.of_database),
                 literal(&trigger.sql_mode),
                 literal(charset),
                 literal(collation),
@@ -428,10 +487,20 @@ impl<'s> Exchange<'s> {
                 trigger.head,
                 // Without the database's name, for the server keeps the text as it is.
                 quoted(&self.name_at(table)),
-                trigger.body
+                trigger.body,
+                collate(&now)
             ));
         }
         self.feed(sql.as_bytes())
+    }
+
+    /// The used database's collation.
+    fn collation(&self) -> Result<String> {
+        let sql = format!(
+            "SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}",
+            literal(&self.database)
+        );
+        Ok(self.server.ask_one(&sql)?.unwrap_or_default())
     }
 
     /// Takes away what was kept, and the notes.
