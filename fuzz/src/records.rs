@@ -85,7 +85,7 @@ fn look(world: &World, repo: &Repository) {
         let _ = service.snapshots(Some(&view.instance));
     }
     for snapshot in &catalog.snapshots {
-        let _ = exportable(&world.reader, &snapshot.manifest);
+        let _ = exportable(&world.reader, &snapshot.manifest, None);
         for component in snapshot.components().unwrap_or_default() {
             let _ = list(&world.reader, &component.root, b"", false, &mut |_| Ok(()));
         }

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use capture::{FilesOptions, capture};
+pub use capture::{FilesOptions, capture, capture_folder};
 
 use crate::error::{Error, Result};
 use crate::format::manifest::{Component, Origin};
@@ -16,10 +16,10 @@ use crate::ops::Progress;
 use crate::ops::capture::Capture;
 use crate::ops::restore::{Mark, RestorePlan, RestoreReport, incomplete_restore, plan_in_place};
 
-use super::SourceUrl;
 use super::access::{Place, Settings};
 use super::kind::{Attempt, Capturing, Check, Description, Kind, Material, Reverted, Source, Staged};
 use super::stored::Stored;
+use super::url::SourceUrl;
 
 /// Folders.
 pub struct Files;
@@ -199,7 +199,7 @@ struct Reading<'s>(&'s Folder);
 impl Capturing for Reading<'_> {
     fn store(self: Box<Self>, capture: &Capture<'_>, name: &str) -> Result<Component> {
         let Settings { skip_unreadable, always_read, ref excluded, .. } = self.0.settings;
-        let options = FilesOptions { skip_unreadable, always_read, excluded: excluded.clone() };
+        let options = FilesOptions { skip_unreadable, always_read, excluded: excluded.clone(), left_out: Vec::new() };
         self::capture(capture, name, &self.0.folder, &options)
     }
 }

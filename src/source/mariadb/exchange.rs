@@ -23,7 +23,8 @@ use std::collections::HashSet;
 use crate::error::{Error, Result};
 use crate::source::kind::Attempt;
 
-use super::server::{Server, literal, quoted};
+use super::server::{Server, is_word, literal, quoted, unreadable};
+use super::triggers::{Trigger, triggers_of};
 
 /// How long a rename waits for transactions that use a table, seconds.
 const LOCK_WAIT: u32 = 60;
@@ -98,71 +99,6 @@ enum TablePlace {
     Hidden,
     /// In the used database, under its own name.
     Live,
-}
-
-/// A trigger, with all that its text does not say.
-struct Trigger {
-    name: String,
-    table: String,
-    /// `BEFORE INSERT`.
-    head: String,
-    definer: String,
-    sql_mode: String,
-    charset: String,
-    collation: String,
-    /// The database's collation when it was made.
-    of_database: String,
-    body: String,
-}
-
-impl Trigger {
-    fn of_row(row: Vec<String>) -> Result<Self> {
-        let [name, table, head, definer, sql_mode, charset, collation, of_database, body] =
-            <[String; 9]>::try_from(row).map_err(|_| unreadable())?;
-        Ok(Self { name, table, head, definer, sql_mode, charset, collation, of_database, body })
-    }
-
-    /// The columns of the notes that have it, as SQL.
-    fn values(&self) -> String {
-        let columns = [
-            &self.name,
-            &self.table,
-            &self.head,
-            &self.definer,
-            &self.sql_mode,
-            &self.charset,
-            &self.collation,
-            &self.of_database,
-            &self.body,
-        ];
-        columns.map(|text| literal(text)).join(", ")
-    }
-}
-
-/// The triggers of a database, in the order in which they act.
-fn triggers_of(server: &Server, schema: &str) -> Result<Vec<Trigger>> {
-    let rows = server.ask(&format!(
-        "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION), DEFINER, SQL_MODE, \
-         CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION, ACTION_STATEMENT \
-         FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = {} \
-         ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER",
-        literal(schema)
-    ))?;
-    let mut triggers = rows.into_iter().map(Trigger::of_row).collect::<Result<Vec<_>>>()?;
-    // The list shows `?` for characters of four bytes. The statement has them, and ends with the body.
-    for trigger in triggers.iter_mut().filter(|trigger| trigger.body.contains('?')) {
-        let rows = server.ask(&format!("SHOW CREATE TRIGGER {}.{}", quoted(schema), quoted(&trigger.name)))?;
-        let statement = rows.first().and_then(|row| row.get(2)).map(String::as_str).unwrap_or_default();
-        let len = trigger.body.chars().count();
-        let skipped = statement.chars().count().saturating_sub(len);
-        let body: String = statement.chars().skip(skipped).collect();
-        let is_same = body.chars().zip(trigger.body.chars()).all(|(a, b)| a == b || b == '?');
-        if !is_same || body.chars().count() != len {
-            return Err(Error::Failed(format!("the text of the trigger {schema}.{} cannot be read", trigger.name)));
-        }
-        trigger.body = body;
-    }
-    Ok(triggers)
 }
 
 impl<'s> Exchange<'s> {
@@ -260,15 +196,18 @@ impl<'s> Exchange<'s> {
             return Ok(());
         }
         let (notes, schema) = (self.notes(), literal(&self.database));
-        let existed =
-            self.server.ask_number(&format!("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {schema}"))?;
+        let existed = self
+            .server
+            .ask_number(&format!("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {schema}"))?;
         let programs = if existed > 0 { programs()? } else { Programs::default() };
         let mut sql = "BEGIN;\n".to_string();
         sql.push_str(&self.note_tables(Side::Old, &self.database)?);
         note_programs(&mut sql, &notes, Side::Old, &programs);
         sql.push_str(&note_charset(&notes, Side::Old, &self.database));
         let existed = if existed > 0 { "existed" } else { "absent" };
-        sql.push_str(&format!("INSERT INTO {notes} (side, kind) VALUES ('old', '{existed}'), ('old', 'complete');\nCOMMIT;\n"));
+        sql.push_str(&format!(
+            "INSERT INTO {notes} (side, kind) VALUES ('old', '{existed}'), ('old', 'complete');\nCOMMIT;\n"
+        ));
         self.server.ask(&sql).map(drop)
     }
 
@@ -282,10 +221,9 @@ impl<'s> Exchange<'s> {
             return Ok(false);
         }
         let notes = self.notes();
-        let found = self.server.ask_number(&format!(
-            "SELECT COUNT(*) FROM {notes} WHERE side = '{}' AND kind = '{kind}'",
-            side.word()
-        ))?;
+        let found = self
+            .server
+            .ask_number(&format!("SELECT COUNT(*) FROM {notes} WHERE side = '{}' AND kind = '{kind}'", side.word()))?;
         Ok(found > 0)
     }
 
@@ -342,9 +280,10 @@ impl<'s> Exchange<'s> {
             side.word()
         ))?;
         match rows.first().map(Vec::as_slice) {
-            Some([charset, collation]) if is_word(charset) && is_word(collation) => {
-                self.server.ask(&format!("ALTER DATABASE {database} CHARACTER SET {charset} COLLATE {collation}")).map(drop)
-            }
+            Some([charset, collation]) if is_word(charset) && is_word(collation) => self
+                .server
+                .ask(&format!("ALTER DATABASE {database} CHARACTER SET {charset} COLLATE {collation}"))
+                .map(drop),
             _ => Ok(()),
         }
     }
@@ -363,7 +302,9 @@ impl<'s> Exchange<'s> {
             .filter_map(|row| <[String; 2]>::try_from(row).ok())
             .map(|[schema, name]| (schema, name))
             .collect();
-        let rows = self.server.ask(&format!("SELECT seq, side, name FROM {} WHERE kind = 'table' ORDER BY seq", self.notes()))?;
+        let rows = self
+            .server
+            .ask(&format!("SELECT seq, side, name FROM {} WHERE kind = 'table' ORDER BY seq", self.notes()))?;
         rows.into_iter()
             .map(|row| {
                 let [seq, side, name] = <[String; 3]>::try_from(row).map_err(|_| unreadable())?;
@@ -385,7 +326,9 @@ impl<'s> Exchange<'s> {
     fn rename(&self, tables: &[Table], moves: &[(Side, TablePlace)]) -> Result<()> {
         let mut renames = Vec::new();
         for (side, place) in moves {
-            renames.extend(tables.iter().filter(|table| table.side == *side && table.place != *place).map(|table| (table, *place)));
+            renames.extend(
+                tables.iter().filter(|table| table.side == *side && table.place != *place).map(|table| (table, *place)),
+            );
         }
         self.rename_each(&renames)
     }
@@ -461,35 +404,9 @@ impl<'s> Exchange<'s> {
         let now = self.collation()?;
         let mut sql = String::new();
         for trigger in triggers {
-            let table = tables
-                .iter()
-                .find(|table| table.side == side && table.name == trigger.table)
-                .ok_or_else(unreadable)?;
-            // The text comes as UTF-8, so it cannot be said to be anything else.
-            let (charset, collation) = match trigger.charset.starts_with("utf8") {
-                true => (trigger.charset.as_str(), trigger.collation.as_str()),
-                false => ("utf8mb4", "utf8mb4_general_ci"),
-            };
-            let collate = |collation: &str| match is_word(collation) && trigger.of_database != now {
-                true => format!("ALTER DATABASE {} COLLATE {collation};\n", quoted(&self.database)),
-                false => String::new(),
-            };
-            let end = unlike(&trigger.body);
-            sql.push_str(&format!(
-                "{}SET sql_mode = {}; SET character_set_client = {}; SET collation_connection = {};\nDELIMITER {end}\n\
-                 CREATE DEFINER = {} TRIGGER {} {} ON {} FOR EACH ROW {}\n{end}\nDELIMITER ;\n{}",
-                collate(&trigger.of_database),
-                literal(&trigger.sql_mode),
-                literal(charset),
-                literal(collation),
-                definer(&trigger.definer),
-                quoted(&trigger.name),
-                trigger.head,
-                // Without the database's name, for the server keeps the text as it is.
-                quoted(&self.name_at(table)),
-                trigger.body,
-                collate(&now)
-            ));
+            let table =
+                tables.iter().find(|table| table.side == side && table.name == trigger.table).ok_or_else(unreadable)?;
+            sql.push_str(&trigger.statements(&self.database, &self.name_at(table), &now));
         }
         self.feed(sql.as_bytes())
     }
@@ -527,17 +444,15 @@ impl<'s> Exchange<'s> {
     }
 }
 
-/// A delimiter that does not stand in a text. The client takes 15 characters at most.
-fn unlike(text: &str) -> String {
-    (0_u32..).map(|number| format!("$$end{number}$$")).find(|word| !text.contains(word)).unwrap_or_default()
-}
-
 fn note_programs(sql: &mut String, notes: &str, side: Side, programs: &Programs) {
     let texts = [("routines", &programs.routines), ("views", &programs.views), ("events", &programs.events)];
     for (kind, text) in texts {
         for piece in text.chunks(TEXT_PIECE) {
             let digits: String = piece.iter().map(|byte| format!("{byte:02x}")).collect();
-            sql.push_str(&format!("INSERT INTO {notes} (side, kind, body) VALUES ('{}', '{kind}', X'{digits}');\n", side.word()));
+            sql.push_str(&format!(
+                "INSERT INTO {notes} (side, kind, body) VALUES ('{}', '{kind}', X'{digits}');\n",
+                side.word()
+            ));
         }
     }
 }
@@ -549,34 +464,4 @@ fn note_charset(notes: &str, side: Side, schema: &str) -> String {
         side.word(),
         literal(schema)
     )
-}
-
-/// A definer as `information_schema` has it, quoted. A role has no host.
-fn definer(text: &str) -> String {
-    match text.rsplit_once('@') {
-        Some((user, host)) if !host.is_empty() => format!("{}@{}", quoted(user), quoted(host)),
-        Some((role, _)) => quoted(role),
-        None => quoted(text),
-    }
-}
-
-/// Whether a text is a plain word, such as a character set's name.
-fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-fn unreadable() -> Error {
-    Error::Failed("the notes of the restore, in the staged database, cannot be read".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn definers_are_quoted_in_their_two_parts() {
-        assert_eq!(definer("root@localhost"), "`root`@`localhost`");
-        assert_eq!(definer("a@b@%"), "`a@b`@`%`");
-        assert_eq!(definer("role@"), "`role`");
-    }
 }

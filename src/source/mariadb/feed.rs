@@ -19,7 +19,9 @@ const PROGRAMS_MAX: usize = 256 << 20;
 /// The parts of a stored dump.
 pub fn order_of(stored: &Stored<'_>) -> Result<Order> {
     let bytes = stored.read_small(ORDER.as_bytes(), ORDER_MAX)?;
-    Order::of_text(&String::from_utf8(bytes).map_err(|_| Error::damaged("the snapshot", "its list of parts is no text"))?)
+    Order::of_text(
+        &String::from_utf8(bytes).map_err(|_| Error::damaged("the snapshot", "its list of parts is no text"))?,
+    )
 }
 
 /// A part's path in a component.
@@ -30,9 +32,7 @@ pub fn path_of(part: &Part) -> Vec<u8> {
 /// Copies a part of a stored dump.
 pub fn copy_part(stored: &Stored<'_>, part: &Part, out: &mut dyn Write) -> Result<u64> {
     let content = stored.file(&path_of(part))?;
-    stored.each_piece(&content, &mut |bytes| {
-        out.write_all(bytes).map_err(not_passed)
-    })?;
+    stored.each_piece(&content, &mut |bytes| out.write_all(bytes).map_err(not_passed))?;
     Ok(content.len())
 }
 
@@ -271,7 +271,8 @@ pub fn load_text(server: &Server, names: &Names<'_>, text: impl Read + Send) -> 
         let mut piece = vec![0; 128 * 1024];
         while let Some(part) = parts.next_part() {
             loop {
-                let read = parts.read(&mut piece).map_err(|error| Error::Failed(format!("the dump breaks off: {error}")))?;
+                let read =
+                    parts.read(&mut piece).map_err(|error| Error::Failed(format!("the dump breaks off: {error}")))?;
                 let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
                 let written = match sorted.place(&part) {
                     None => out.write_all(bytes),
@@ -325,8 +326,7 @@ mod tests {
             let mut renaming = Renaming::new(&mut out, "shop", "n`w");
             text.as_bytes().chunks(piece).for_each(|bytes| renaming.write_all(bytes).unwrap());
             renaming.finish().unwrap();
-            let expected = text
-                .replacen("ALTER DATABASE `shop` CHARACTER", "ALTER DATABASE `n``w` CHARACTER", 2);
+            let expected = text.replacen("ALTER DATABASE `shop` CHARACTER", "ALTER DATABASE `n``w` CHARACTER", 2);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
             let text = "x;\n/*!50003 CREATE*/ /*!50003 trigger shop.a\nbefore insert on shop.b for each row set @a='\n' \n*/;;\nDELIMITER ;\n";
             let mut out = Vec::new();

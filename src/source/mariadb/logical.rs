@@ -12,8 +12,8 @@ use crate::source::stored::Stored;
 
 use super::capture::{begin, not_transactional};
 use super::checks::{check_tables, total_of};
-use super::exchange::{Exchange, Programs, Side};
 use super::database_of;
+use super::exchange::{Exchange, Programs, Side};
 use super::feed::{Names, load_stored, load_text, programs_of};
 use super::load::{holds_anything, run};
 use super::rights::Grants;
@@ -35,13 +35,15 @@ impl Logical {
     }
 
     fn exists(&self) -> Result<bool> {
-        let sql = format!("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", literal(&self.database));
+        let sql =
+            format!("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", literal(&self.database));
         Ok(self.server.ask_number(&sql)? > 0)
     }
 
     /// The texts of what is there now, for the way back.
     fn programs(&self, progress: &dyn Progress) -> Result<Programs> {
-        let options = ["--no-data", "--skip-triggers", "--routines", "--events", "--skip-dump-date", "--skip-lock-tables"];
+        let options =
+            ["--no-data", "--skip-triggers", "--routines", "--events", "--skip-dump-date", "--skip-lock-tables"];
         let attempt = |force: bool| -> Result<(Programs, bool)> {
             let mut command = self.server.command(&self.server.dump_tool()?);
             command.args(options).args(["--default-character-set=utf8mb4", "--single-transaction"]);
@@ -86,7 +88,12 @@ impl Logical {
         }
     }
 
-    fn load(&self, material: &Material<'_>, exchange: &Exchange<'_>, progress: &dyn Progress) -> Result<(Programs, RestoreReport)> {
+    fn load(
+        &self,
+        material: &Material<'_>,
+        exchange: &Exchange<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(Programs, RestoreReport)> {
         let new = exchange.home(Side::New);
         match material {
             Material::Stored(stored) => {
@@ -160,7 +167,9 @@ impl Source for Logical {
             });
         }
         if !grants.see_routines(&self.database) {
-            notes.push("procedures and functions that other users defined are left out: GRANT SELECT ON mysql.proc".into());
+            notes.push(
+                "procedures and functions that other users defined are left out: GRANT SELECT ON mysql.proc".into(),
+            );
         }
         Ok(Description { version: version.text, bytes: Some(bytes), notes })
     }

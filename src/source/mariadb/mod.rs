@@ -15,6 +15,7 @@ mod rights;
 mod scratch;
 mod server;
 mod trigger;
+mod triggers;
 mod version;
 
 use std::io::Write;
@@ -24,10 +25,10 @@ use crate::format::manifest::Origin;
 use crate::ops::Progress;
 use crate::ops::export::ExportFormat;
 
-use super::SourceUrl;
 use super::access::{Place, Settings};
 use super::kind::{Check, Export, Exported, Item, Kind, Source};
 use super::stored::Stored;
+use super::url::SourceUrl;
 use logical::Logical;
 use physical::Physical;
 use server::{Mode, Target};

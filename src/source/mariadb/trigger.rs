@@ -148,9 +148,18 @@ mod tests {
         let head = "/*!50003 CREATE*/ /*!50017 DEFINER=`a``.b`@`%`*/ /*!50003 ";
         for (text, expected) in [
             ("trigger tr1 before insert on accounts for each row set @x = 'shop.y' \n*/;;\n", None),
-            ("trigger shop.tr1 after insert on shop.accounts for each row set @x=shop.f() ", Some("trigger tr1 after insert on accounts for each row set @x=shop.f() ")),
-            ("TRIGGER `shop` . `t``r` /* on shop.x */ BEFORE\nUPDATE\n ON `shop`.`a.b` FOR", Some("TRIGGER `t``r` /* on shop.x */ BEFORE\nUPDATE\n ON `a.b` FOR")),
-            ("trigger IF NOT EXISTS shop.x before delete on other.t for", Some("trigger IF NOT EXISTS x before delete on other.t for")),
+            (
+                "trigger shop.tr1 after insert on shop.accounts for each row set @x=shop.f() ",
+                Some("trigger tr1 after insert on accounts for each row set @x=shop.f() "),
+            ),
+            (
+                "TRIGGER `shop` . `t``r` /* on shop.x */ BEFORE\nUPDATE\n ON `shop`.`a.b` FOR",
+                Some("TRIGGER `t``r` /* on shop.x */ BEFORE\nUPDATE\n ON `a.b` FOR"),
+            ),
+            (
+                "trigger IF NOT EXISTS shop.x before delete on other.t for",
+                Some("trigger IF NOT EXISTS x before delete on other.t for"),
+            ),
             ("TRIGGER shop BEFORE INSERT ON shop FOR EACH ROW SET @a = 1", None),
             ("TRIGGER `unterminated", None),
         ] {
