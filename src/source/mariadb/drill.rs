@@ -13,12 +13,11 @@ use super::checks::{answer, check_tables, count_rows, total_of, user_databases};
 use super::feed::{Names, load_stored, order_of};
 use super::items::none_such;
 use super::load::dumped;
-use super::logical::charset_of;
+use super::origin::{charset_of, database_of, not_written, version_of};
 use super::parts::Part;
-use super::physical::{prepare, version_of};
+use super::physical::prepare;
 use super::scratch::{Scratch, ScratchFolder};
 use super::server::quoted;
-use super::{database_of, not_written};
 
 /// Up to here every row of every index is looked up, bytes; above, tables are read once.
 const EXTENDED_MAX: u64 = 512 << 20;

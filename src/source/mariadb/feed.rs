@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::source::stored::Stored;
 
 use super::capture::ORDER;
-use super::exchange::Programs;
+use super::notes::Programs;
 use super::parts::{Order, Part, Parts};
 use super::server::{Server, quoted};
 use super::trigger;

@@ -12,10 +12,11 @@ use crate::source::stored::Stored;
 
 use super::capture::{begin, not_transactional};
 use super::checks::{check_tables, total_of};
-use super::database_of;
-use super::exchange::{Exchange, Programs, Side};
+use super::exchange::Exchange;
 use super::feed::{Names, load_stored, load_text, programs_of};
 use super::load::{holds_anything, run};
+use super::notes::{Programs, Side};
+use super::origin::{SYSTEM, charset_of, database_of};
 use super::rights::Grants;
 use super::server::{Server, literal};
 
@@ -123,15 +124,6 @@ impl Logical {
     }
 }
 
-/// The character set and collation of a stored database.
-pub fn charset_of(stored: &Stored<'_>) -> (String, String) {
-    let fact = |name: &str| match stored.origin() {
-        Origin::Database(origin) => origin.facts.get(name).cloned().unwrap_or_default(),
-        _ => String::new(),
-    };
-    (fact("charset"), fact("collation"))
-}
-
 impl Source for Logical {
     fn shown(&self) -> String {
         self.server.shown().to_string()
@@ -180,8 +172,8 @@ impl Source for Logical {
 
     fn accepts(&self, origin: &Origin) -> Result<(), String> {
         match origin {
-            Origin::Database(origin) if origin.system == super::SYSTEM && origin.mode == "logical" => Ok(()),
-            Origin::Database(origin) if origin.system == super::SYSTEM => Err(
+            Origin::Database(origin) if origin.system == SYSTEM && origin.mode == "logical" => Ok(()),
+            Origin::Database(origin) if origin.system == SYSTEM => Err(
                 "it is of a whole server's files (mode=physical), and this is one database; export it as sql and load that".into(),
             ),
             _ => Err("it is of another kind".into()),
@@ -198,7 +190,7 @@ impl Source for Logical {
         self.check_keys()?;
         let exchange = self.exchange(attempt);
         let loaded = self.load(material, &exchange, progress).and_then(|(programs, report)| {
-            exchange.staged(&programs)?;
+            exchange.notes.staged(&programs)?;
             Ok(report)
         });
         match loaded {
@@ -216,13 +208,13 @@ impl Source for Logical {
     fn swap(&self, _: Option<&Stored<'_>>, attempt: &Attempt, _: &Staged, progress: &dyn Progress) -> Result<()> {
         progress.stage("exchanging tables", None);
         let exchange = self.exchange(attempt);
-        exchange.prepare(|| self.programs(progress))?;
+        exchange.notes.prepare(|| self.programs(progress))?;
         exchange.show(Side::New)
     }
 
     fn check(&self, attempt: &Attempt, _: &Staged, progress: &dyn Progress) -> Result<Vec<Check>> {
         progress.stage("checking", None);
-        let expected = self.exchange(attempt).new_tables()?;
+        let expected = self.exchange(attempt).notes.new_tables()?;
         let there = self.server.ask_number(&format!(
             "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_TYPE NOT LIKE '%VIEW%'",
             literal(&self.database)

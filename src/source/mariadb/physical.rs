@@ -27,6 +27,7 @@ use crate::source::swap::FolderSwap;
 
 use super::checks::{check_tables, user_databases};
 use super::mbstream::{MbStream, streamed};
+use super::origin::{SYSTEM, version_of};
 use super::rights::Grants;
 use super::scratch::give;
 use super::server::{Server, backup_tool};
@@ -218,7 +219,7 @@ impl Source for Physical {
             return Err(Error::Failed("mariadb-backup printed nothing".into()));
         }
         let origin = DatabaseOrigin {
-            system: super::SYSTEM.into(),
+            system: SYSTEM.into(),
             mode: "physical".into(),
             version: version.text,
             database: self.database.clone(),
@@ -229,8 +230,8 @@ impl Source for Physical {
 
     fn accepts(&self, origin: &Origin) -> Result<(), String> {
         match origin {
-            Origin::Database(origin) if origin.system == super::SYSTEM && origin.mode == "physical" => Ok(()),
-            Origin::Database(origin) if origin.system == super::SYSTEM => {
+            Origin::Database(origin) if origin.system == SYSTEM && origin.mode == "physical" => Ok(()),
+            Origin::Database(origin) if origin.system == SYSTEM => {
                 Err("it is one database's dump (mode=logical), and this is a whole server's folder".into())
             }
             _ => Err("it is of another kind".into()),
@@ -309,14 +310,6 @@ impl Source for Physical {
             self.start()?;
         }
         Ok(Reverted::Back)
-    }
-}
-
-/// The version of the server that a component is of.
-pub fn version_of<'s>(stored: &'s Stored<'_>) -> &'s str {
-    match stored.origin() {
-        Origin::Database(origin) => &origin.version,
-        _ => "",
     }
 }
 

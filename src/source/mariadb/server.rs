@@ -25,16 +25,6 @@ pub enum Mode {
     Physical,
 }
 
-impl Mode {
-    /// The word in URLs and manifests.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Mode::Logical => "logical",
-            Mode::Physical => "physical",
-        }
-    }
-}
-
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Listening {
