@@ -108,7 +108,7 @@ fn exports_are_the_same_each_time_and_to_a_file_as_to_a_pipe() {
     let before = place.state();
     place.run(["export", "latest", "--format", "tar.gz", "--output", "a.tar.gz"]).fails(4, "a.tar.gz");
     place.run(["export", "latest", "--format", "dump", "--output", "x"]).fails(4, "tar, tar.gz or dir");
-    place.run(["export", "latest", "--format", "zip", "--output", "x"]).fails(2, "dump, tar.gz, tar or dir");
+    place.run(["export", "latest", "--format", "zip", "--output", "x"]).fails(2, "dump, sql, tar.gz, tar or dir");
     place.run(["export", "latest", "--format", "dir", "--output", "-"]).fails(2, "standard output");
     place.run(["export", "latest", "--format", "tar", "--path", "nowhere", "--output", "x"]).fails(3, "nowhere");
     place.run(["export", "latest~9", "--format", "tar", "--output", "x"]).fails(3, "latest~9");

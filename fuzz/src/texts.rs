@@ -6,7 +6,7 @@ use snaphold::container::{RelativePath, printable};
 use snaphold::id::{ChunkId, SnapshotId};
 use snaphold::ops::ls::parse_path;
 use snaphold::service::{format_duration, parse_duration};
-use snaphold::source::SourceUrl;
+use snaphold::source::url::SourceUrl;
 use snaphold::storage::{ObjectKind, ObjectName};
 
 /// One text, taken for each of them.

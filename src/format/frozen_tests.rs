@@ -3,12 +3,16 @@
 //! The expected bytes were computed from docs/FORMAT.md by an independent program.
 
 use super::config::Config;
-use super::ledger::{Deletion, DeletionCause, LedgerRecord, SnapshotState};
-use super::manifest::{Component, Cost, InstanceRecord, Manifest, Origin, Outcome, SnapshotType};
+use super::ledger::{
+    ComponentState, Deletion, DeletionCause, InstanceSettings, LedgerRecord, Proof, RestoreOf, RestoreStage,
+    RestoreState, SnapshotState,
+};
+use super::manifest::{Component, Cost, DatabaseOrigin, InstanceRecord, Manifest, Origin, Outcome, SnapshotType};
 use super::pack::{BlockEntry, ChunkEntry, Footer, Form, PackKind};
 use super::tree::{Class, Content, Directory, Entry, Metadata, Node, Stamp, Summary};
 use super::*;
 use crate::chunk::StreamChunker;
+use crate::clock::ProcessIdentity;
 use crate::codec::BlockCodec;
 use crate::container::{Compression, Form as FileForm, Neo4jFrame};
 use crate::crypto::Encryption;
@@ -199,6 +203,73 @@ fn ledger_records() {
     );
     frozen(LedgerRecord::Instance { name: "shop".into(), record: None }, "010473686f7000");
     frozen(LedgerRecord::Purged(vec!["5a".into(), "snapshots/b".into()]), "02020235610b736e617073686f74732f62");
+}
+
+#[test]
+fn ledger_records_of_sources_restores_and_drills() {
+    let record = InstanceRecord {
+        created_at_ns: NS,
+        source: Some("redis://h/".into()),
+        plan: "unlimited".into(),
+        retain_ns: None,
+        description: None,
+        always_read: false,
+    };
+    let settings = [("stop", "x"), ("password", "p")].map(|(name, value)| (name.into(), value.into()));
+    frozen(
+        LedgerRecord::Defined { name: "shop".into(), record, settings: InstanceSettings(settings.into()) },
+        "030473686f70fd2a9a0b7bfc392f2f010a72656469733a2f2f682f09756e6c696d69746564000000020870617373776f726401700473\
+         746f700178",
+    );
+    let process = ProcessIdentity { host: "m".into(), boot: "b".into(), pid: 4711, started: 99 };
+    let component = |part: &str, component: &str, staged: Option<&str>| ComponentState {
+        part: part.into(),
+        component: component.into(),
+        staged: staged.map(Into::into),
+    };
+    let state = RestoreState {
+        instance: "shop".into(),
+        id: "0a1b2c3d".into(),
+        of: RestoreOf::Snapshot(SNAPSHOT),
+        path: Some(b"p".to_vec()),
+        began_at_ns: NS,
+        process,
+        stage: RestoreStage::Swapping,
+        no_safety: false,
+        safety: Some(SNAPSHOT),
+        components: vec![component("db", "data", Some("{}")), component("cache", "c", None)],
+    };
+    let over = RestoreState {
+        of: RestoreOf::Dump("x.dump".into()),
+        path: None,
+        stage: RestoreStage::Reverted,
+        no_safety: true,
+        safety: None,
+        components: Vec::new(),
+        ..state.clone()
+    };
+    frozen(
+        LedgerRecord::Restore(state),
+        "040473686f70083061316232633364000102030405060708010170fd2a9a0b7bfc392f2f016d0162fb67126305000101020304050607\
+         0802026462046461746101027b7d056361636865016300",
+    );
+    frozen(
+        LedgerRecord::Restore(over),
+        "040473686f700830613162326333640106782e64756d7000fd2a9a0b7bfc392f2f016d0162fb6712630a010000",
+    );
+    let checks = vec![("counts".into(), true, "2 rows".into())];
+    frozen(
+        LedgerRecord::Proof(Proof { snapshot: SNAPSHOT, at_ns: NS, proven: true, checks }),
+        "050102030405060708fd2a9a0b7bfc392f2f010106636f756e747301063220726f7773",
+    );
+    let database = DatabaseOrigin {
+        system: "redis".into(),
+        mode: String::new(),
+        version: "7.0.15".into(),
+        database: "0".into(),
+        facts: [("digest".into(), "ab".into())].into(),
+    };
+    frozen(Origin::Database(database), "030572656469730006372e302e313501300106646967657374026162");
 }
 
 #[test]

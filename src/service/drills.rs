@@ -7,7 +7,7 @@ use crate::format::ledger::{LedgerRecord, Proof};
 use crate::ops::Progress;
 use crate::repo::proof_topic;
 use crate::source::kind::Check;
-use crate::source::kind_that_made;
+use crate::source::kinds::kind_that_made;
 use crate::source::stored::Stored;
 
 use super::Service;

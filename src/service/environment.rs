@@ -20,8 +20,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::source::SourceUrl;
 use crate::source::access::{Password, Settings};
+use crate::source::url::SourceUrl;
 
 use super::catalog::check_instance_name;
 use super::settings::read_password;

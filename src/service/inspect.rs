@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::{Component, Manifest, Outcome};
 use crate::format::tree::Entry;
 use crate::ops::Progress;
-use crate::ops::diff::{Change, DiffSummary, What, diff};
+use crate::ops::diff::{Change, DiffSummary, diff};
 use crate::ops::export::{
     Dumps, ExportFormat, ExportItem, ExportOptions, ExportReport, Neo4jFormat, export_stream, export_to_file,
     exportable,
@@ -20,11 +20,11 @@ use crate::ops::restore::RestoreReport;
 use crate::repo::Reader;
 use crate::source::access::Place;
 use crate::source::kind::{Export, Exported, Item, Only};
-use crate::source::kind_that_made;
+use crate::source::kinds::kind_that_made;
 use crate::source::stored::Stored;
 
 use super::catalog::Snapshot;
-use super::items::{diff_items, side_by_side};
+use super::items::{ItemChange, ItemView, diff_items, side_by_side};
 use super::restores::component_of;
 use super::{RestoreOutcome, RestoreRequest, Service};
 
@@ -84,46 +84,6 @@ pub struct ExportRequest {
     pub path: Option<Vec<u8>>,
     /// Only this table or key: `table=public.accounts`.
     pub item: Option<ExportItem>,
-}
-
-/// A table or key, as it is shown.
-#[derive(Debug, Clone, Serialize)]
-pub struct ItemView {
-    /// The component that it is in, where there are several.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub component: Option<String>,
-    /// `table`, `view`, `key` ….
-    pub kind: &'static str,
-    /// Its name.
-    pub name: String,
-    /// How much data it has, bytes.
-    pub bytes: u64,
-    /// Rows, members, where that is known.
-    pub rows: Option<u64>,
-}
-
-/// A table or key that is not the same in two snapshots.
-#[derive(Debug, Clone, Serialize)]
-pub struct ItemChange {
-    /// The component that it is in, where there are several.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub component: Option<String>,
-    /// `table`, `view`, `key` ….
-    pub kind: &'static str,
-    /// Its name.
-    pub name: String,
-    /// `added`, `removed` or `changed`.
-    pub change: What,
-    /// Bytes that are new in it; absent where only that it changed is known.
-    pub bytes_new: Option<u64>,
-    /// Bytes that are gone from it.
-    pub bytes_gone: Option<u64>,
-    /// Its size before, bytes.
-    pub bytes_before: u64,
-    /// Its size now, bytes.
-    pub bytes_after: u64,
-    /// Rows before and now, where both are known.
-    pub rows: Option<(u64, u64)>,
 }
 
 impl Service {

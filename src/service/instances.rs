@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::format::ledger::{InstanceSettings, LedgerRecord};
 use crate::format::manifest::{Component, InstanceRecord, Origin, SnapshotType};
 use crate::ops::Progress;
-use crate::source::SourceUrl;
 use crate::source::kind::Description;
+use crate::source::url::SourceUrl;
 
 use super::catalog::{Catalog, Definition, check_instance_name};
 use super::settings::SettingsSpec;
@@ -134,6 +134,14 @@ impl Service {
                 said.password = said.password.or(password);
                 let relative = PathBuf::from(url.path().unwrap_or(Path::new("")));
                 let url = url.absolute().map_err(|error| Error::source(relative, error))?;
+                // Kept for the next time, where it can be; else it is given each time.
+                if said.password.is_none()
+                    && said.password_file.is_none()
+                    && url.server().is_ok()
+                    && self.keeps_secrets()
+                {
+                    said.password = self.password_given.clone();
+                }
                 self.apply_settings(settings, said)?;
                 self.look_at(&url, settings)?;
                 record.source = Some(url.to_string());
@@ -161,8 +169,11 @@ impl Service {
     }
 
     fn apply_settings(&self, settings: &mut InstanceSettings, said: SettingsSpec) -> Result<()> {
-        let is_encrypted = self.repo.config().encryption != Encryption::None;
-        settings::apply(settings, said, is_encrypted)
+        settings::apply(settings, said, self.keeps_secrets())
+    }
+
+    fn keeps_secrets(&self) -> bool {
+        self.repo.config().encryption != Encryption::None
     }
 
     /// Whether a source can be reached as it is said. What is wrong with it shows now, not at night.

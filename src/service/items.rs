@@ -2,17 +2,58 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::error::Result;
 use crate::format::manifest::Component;
 use crate::format::tree::Node;
 use crate::ops::diff::{What, differing};
 use crate::source::access::Place;
 use crate::source::kind::{Holds, Item};
-use crate::source::kind_that_made;
+use crate::source::kinds::kind_that_made;
 use crate::source::stored::Stored;
 
 use super::catalog::Snapshot;
-use super::inspect::ItemChange;
+
+/// A table or key, as it is shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct ItemView {
+    /// The component that it is in, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// `table`, `view`, `key` ….
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// How much data it has, bytes.
+    pub bytes: u64,
+    /// Rows, members, where that is known.
+    pub rows: Option<u64>,
+}
+
+/// A table or key that is not the same in two snapshots.
+#[derive(Debug, Clone, Serialize)]
+pub struct ItemChange {
+    /// The component that it is in, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// `table`, `view`, `key` ….
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// `added`, `removed` or `changed`.
+    pub change: What,
+    /// Bytes that are new in it; absent where only that it changed is known.
+    pub bytes_new: Option<u64>,
+    /// Bytes that are gone from it.
+    pub bytes_gone: Option<u64>,
+    /// Its size before, bytes.
+    pub bytes_before: u64,
+    /// Its size now, bytes.
+    pub bytes_after: u64,
+    /// Rows before and now, where both are known.
+    pub rows: Option<(u64, u64)>,
+}
 
 /// The components of two snapshots by their names. Two that have just one each are compared whatever these are called.
 pub(super) fn side_by_side<'c>(

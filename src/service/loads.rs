@@ -14,8 +14,9 @@ use crate::ops::Progress;
 use crate::ops::capture::{commit_copy, take_snapshot};
 use crate::ops::restore::RestoreReport;
 use crate::source::kind::Attempt;
+use crate::source::loaded;
 use crate::source::stored::Stored;
-use crate::source::{SourceUrl, loaded};
+use crate::source::url::SourceUrl;
 
 use super::catalog::{Catalog, Snapshot, check_instance_name};
 use super::instances::InstanceSpec;
@@ -24,6 +25,7 @@ use super::restores::component_of;
 use super::settings::SettingsSpec;
 use super::snapshots::TakeOptions;
 use super::sources::{COMPONENT, Part};
+use super::unfinished::unfinished;
 use super::view::SnapshotView;
 use super::{RestoreOutcome, Service, settings};
 
@@ -125,7 +127,7 @@ impl Service {
     ) -> Result<LoadOutcome> {
         let (name, no_safety) = (request.instance.clone(), request.no_safety);
         if let Some((_, state)) = catalog.restores.get(&name).filter(|(_, state)| !state.stage.is_over()) {
-            return Err(super::restore_run::unfinished(&self.repo, state));
+            return Err(unfinished(&self.repo, state));
         }
         let snapshot = self.load_snapshot(catalog, request, progress)?;
         let catalog = self.catalog()?;

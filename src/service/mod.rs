@@ -17,6 +17,7 @@ mod settings;
 mod snapshots;
 mod sources;
 mod stats;
+mod unfinished;
 mod view;
 
 use std::path::PathBuf;
@@ -30,8 +31,9 @@ pub use care::GcRequest;
 pub use catalog::{Catalog, Snapshot};
 pub use drills::DrillOutcome;
 pub use duration::{format_duration, parse_duration};
-pub use inspect::{ExportOutcome, ExportRequest, ExportTarget, ExportWritten, ItemChange, ItemView};
+pub use inspect::{ExportOutcome, ExportRequest, ExportTarget, ExportWritten};
 pub use instances::{InstanceCheck, InstanceSpec};
+pub use items::{ItemChange, ItemView};
 pub use loads::{CloneOutcome, LoadOutcome, LoadRequest, open_file};
 pub use plan::{Cadence, DEFAULT_PLAN, Keep, Plan, Plans};
 pub use restores::{RestoreOutcome, RestoreRequest, ResumeOutcome};

@@ -17,7 +17,7 @@ use crate::format::manifest::{Component, Manifest, Outcome, SnapshotType};
 use crate::id::SnapshotId;
 use crate::ops::restore::RestoreReport;
 use crate::ops::{Progress, check_present};
-use crate::repo::{Reader, Repository};
+use crate::repo::Reader;
 use crate::source::kind::{Attempt, Check, Dump, Material, Reverted, Source, Staged};
 use crate::source::stored::Stored;
 
@@ -25,6 +25,7 @@ use super::Service;
 use super::catalog::{Catalog, Snapshot};
 use super::snapshots::TakeOptions;
 use super::sources::{Part, Parts};
+use super::unfinished::unfinished;
 use super::view::timestamp;
 
 /// One component on its way.
@@ -65,20 +66,6 @@ pub(super) struct Ran {
     pub checks: Vec<Check>,
     /// The snapshot of the state before.
     pub safety: Option<SnapshotId>,
-}
-
-/// Why an instance whose restore is not over cannot be used.
-pub(super) fn unfinished(repo: &Repository, state: &RestoreState) -> Error {
-    let (instance, stage) = (&state.instance, state.stage.as_str());
-    match repo.surroundings().processes.is_alive(&state.process) {
-        Some(false) => Error::Refused(format!(
-            "a restore over {instance} was cut short ({stage}); `snaphold restore --resume {instance}` completes it, `snaphold restore --abort {instance}` goes back"
-        )),
-        _ => Error::Busy(format!(
-            "{instance} is being restored by process {} ({stage}); try again when that is over",
-            state.process.pid
-        )),
-    }
 }
 
 impl<'s> Run<'s> {
@@ -251,19 +238,17 @@ impl<'s> Run<'s> {
         }
     }
 
-    /// All chunks that are needed are there. Sources that are patched where they are decode all that they will write.
+    /// All chunks that are needed are there. What only staging can tell is staged now, before anything else is done:
+    /// whether a dump is one, and what a source that is patched where it is will write.
     fn verify(&mut self) -> Result<()> {
-        let attempt = self.attempt();
         self.progress.stage("verifying", None);
         for number in 0..self.parts.len() {
-            let Some(RunPart { part, component: Some(component) }) = self.parts.get(number) else { continue };
-            let Some(stored) = self.stored(component) else { continue };
-            if part.source.is_patched_in_place() {
-                let staged = part.source.stage(&Material::Stored(&stored), &attempt, self.progress)?;
-                if let Some(place) = self.staged.get_mut(number) {
-                    *place = Some(staged);
-                }
-            } else if let Some(manifest) = self.manifest {
+            let Some(RunPart { part, component }) = self.parts.get(number) else { continue };
+            let Some(component) = component.as_ref().filter(|_| !part.source.is_patched_in_place()) else {
+                self.stage_part(number)?;
+                continue;
+            };
+            if let Some(manifest) = self.manifest {
                 let manifest = Manifest {
                     outcome: Outcome::Completed { components: vec![component.clone()] },
                     ..manifest.clone()
@@ -312,28 +297,31 @@ impl<'s> Run<'s> {
     }
 
     fn stage(&mut self) -> Result<()> {
-        let attempt = self.attempt();
         for number in 0..self.parts.len() {
-            let Some(RunPart { part, component }) = self.parts.get(number) else { continue };
-            if self.staged.get(number).is_some_and(Option::is_some) {
-                continue;
+            if self.staged.get(number).is_some_and(Option::is_none) {
+                self.stage_part(number)?;
+                self.note(RestoreStage::Staging)?;
             }
-            self.progress.stage("staging", None);
-            let stored = component.as_ref().and_then(|component| self.stored(component));
-            let material = match (&stored, self.dump) {
-                (Some(stored), _) => Material::Stored(stored),
-                (None, Some((path, file_name))) => Material::Dump(Dump { path, file_name }),
-                (None, None) => {
-                    return Err(Error::Refused(
-                        "the dump that was loaded is not there any more; abort, and load it again".into(),
-                    ));
-                }
-            };
-            let staged = part.source.stage(&material, &attempt, self.progress)?;
-            if let Some(place) = self.staged.get_mut(number) {
-                *place = Some(staged);
+        }
+        Ok(())
+    }
+
+    fn stage_part(&mut self, number: usize) -> Result<()> {
+        let Some(RunPart { part, component }) = self.parts.get(number) else { return Ok(()) };
+        self.progress.stage("staging", None);
+        let stored = component.as_ref().and_then(|component| self.stored(component));
+        let material = match (&stored, self.dump) {
+            (Some(stored), _) => Material::Stored(stored),
+            (None, Some((path, file_name))) => Material::Dump(Dump { path, file_name }),
+            (None, None) => {
+                return Err(Error::Refused(
+                    "the dump that was loaded is not there any more; abort, and load it again".into(),
+                ));
             }
-            self.note(RestoreStage::Staging)?;
+        };
+        let staged = part.source.stage(&material, &self.attempt(), self.progress)?;
+        if let Some(place) = self.staged.get_mut(number) {
+            *place = Some(staged);
         }
         Ok(())
     }
@@ -399,7 +387,9 @@ impl<'s> Run<'s> {
             ));
         }
         let began = self.state.stage;
-        let touched = began >= RestoreStage::Staging || self.staged.iter().any(Option::is_some);
+        // A dump is staged first of all, and perhaps in part.
+        let touched =
+            began >= RestoreStage::Staging || self.manifest.is_none() || self.staged.iter().any(Option::is_some);
         if touched {
             self.note(RestoreStage::Reverting)?;
             for (RunPart { part, .. }, staged) in self.parts.iter().zip(&self.staged).rev() {

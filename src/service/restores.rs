@@ -19,6 +19,7 @@ use crate::storage::ObjectKind;
 use super::Service;
 use super::catalog::{Catalog, Snapshot};
 use super::restore_run::{Ran, Run, RunOf, RunPart, pair};
+use super::unfinished::unfinished;
 
 /// What is to be restored, and where to.
 #[derive(Debug, Clone, Default)]
@@ -223,7 +224,7 @@ impl Service {
             .cloned()
             .ok_or_else(|| Error::NotFound(format!("no restore over {instance:?} was cut short")))?;
         if self.repo.surroundings().processes.is_alive(&state.process) == Some(true) {
-            return Err(super::restore_run::unfinished(&self.repo, &state));
+            return Err(unfinished(&self.repo, &state));
         }
         let safety_snapshot = state.safety.map(|id| id.to_string());
         let (of, snapshot) = match &state.of {

@@ -9,8 +9,9 @@ use crate::ops::Progress;
 use crate::ops::capture::{SnapshotRequest, take_snapshot};
 
 use super::catalog::Catalog;
+use super::unfinished::unfinished;
 use super::view::SnapshotView;
-use super::{Service, restore_run, retention};
+use super::{Service, retention};
 
 /// What may be chosen about a snapshot.
 #[derive(Debug, Clone, Default)]
@@ -45,7 +46,7 @@ impl Service {
     ) -> Result<SnapshotView> {
         let parts = self.parts_with(catalog, name, options.skip_unreadable)?.including(&options.include)?;
         if let Some((_, state)) = catalog.restores.get(name).filter(|(_, state)| !state.stage.is_over()) {
-            return Err(restore_run::unfinished(&self.repo, state));
+            return Err(unfinished(&self.repo, state));
         }
         let request = self.request(name, catalog.instance(name)?, kind, None, &options)?;
         let stored = take_snapshot(&self.repo, request, progress, |capture| parts.capture(&self.place, capture))?;

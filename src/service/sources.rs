@@ -7,7 +7,8 @@ use crate::format::manifest::Component;
 use crate::ops::capture::Capture;
 use crate::source::access::{Place, Settings};
 use crate::source::kind::{Capturing, Description, Source};
-use crate::source::{SourceUrl, kind_of};
+use crate::source::kinds::kind_of;
+use crate::source::url::SourceUrl;
 
 use super::catalog::Catalog;
 use super::environment::Environment;

@@ -1,36 +1,12 @@
 //! What a source is given to work with: how an instance wants it done, and the place it is done in.
 
-use std::fmt;
 use std::path::PathBuf;
-
-use zeroize::Zeroizing;
 
 use crate::clock::Surroundings;
 use crate::error::{Error, Result};
 
+pub use super::password::Password;
 use super::program::Programs;
-
-/// A password. It is shown nowhere, and wiped when it is dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(Zeroizing<String>);
-
-impl Password {
-    /// The password `text`.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
-    }
-
-    /// Its letters, for the one place that needs them.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(secret)")
-    }
-}
 
 /// What an instance says about its source, beside the URL.
 #[derive(Debug, Clone, Default)]

@@ -18,9 +18,9 @@ use crate::ops::capture::Capture;
 use crate::ops::export::ExportFormat;
 use crate::ops::restore::RestoreReport;
 
-use super::SourceUrl;
 use super::access::{Place, Settings};
 use super::stored::Stored;
+use super::url::SourceUrl;
 
 /// A database system, or another kind of place that data is in.
 pub trait Kind: Send + Sync {

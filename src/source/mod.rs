@@ -1,43 +1,18 @@
-//! Sources: one folder a kind of instance. [`kind`] says what each has to be able to do; [`KINDS`] is all of them.
+//! Sources: one folder a kind of instance. [`kind`] says what each has to be able to do; [`kinds`] lists them all.
 
 pub mod access;
 pub mod files;
 pub mod kind;
+pub mod kinds;
 pub mod loaded;
+pub mod mariadb;
 pub mod members;
 pub mod open_file;
+mod password;
+pub mod postgres;
 pub mod program;
 pub mod redis;
 pub mod sqlite;
 pub mod stored;
 pub mod swap;
-mod url;
-
-pub use url::{Address, Server, SourceUrl};
-
-use crate::error::{Error, Result};
-use crate::format::manifest::Origin;
-use kind::Kind;
-
-/// Every kind of source that there is. A new database is its folder and a line here.
-pub const KINDS: &[&dyn Kind] = &[&files::Files, &redis::Redis, &sqlite::Sqlite];
-
-/// The kind that a URL's scheme names.
-pub fn kind_of(url: &SourceUrl) -> Result<&'static dyn Kind> {
-    kind_of_scheme(url.scheme())
-}
-
-fn kind_of_scheme(scheme: &str) -> Result<&'static dyn Kind> {
-    KINDS.iter().copied().find(|kind| kind.schemes().contains(&scheme)).ok_or_else(|| {
-        let known: Vec<&str> = KINDS.iter().map(|kind| kind.example()).collect();
-        Error::Usage(format!(
-            "{scheme:?} is not a kind of source that this version knows; sources are {}",
-            known.join(", ")
-        ))
-    })
-}
-
-/// The kind that a component was captured by; `None` for a file that was loaded and is nobody's own.
-pub fn kind_that_made(origin: &Origin) -> Option<&'static dyn Kind> {
-    KINDS.iter().copied().find(|kind| kind.made(origin))
-}
+pub mod url;

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use crate::error::{Error, Result};
 
-use super::access::Password;
+use super::password::Password;
 
 /// Bytes of a child's complaints that are kept: the last ones.
 const COMPLAINTS_MAX: usize = 16 * 1024;

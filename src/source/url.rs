@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::error::Error;
 
-use super::access::Password;
+use super::password::Password;
 
 /// The scheme of a file that names several sources.
 const ENVIRONMENT: &str = "env";
@@ -114,9 +114,6 @@ impl FromStr for SourceUrl {
             .split_once(':')
             .filter(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()))
             .ok_or_else(|| Error::Usage("a source begins with its kind: files:/path, postgres://…".into()))?;
-        if scheme != ENVIRONMENT {
-            super::kind_of_scheme(scheme)?;
-        }
         if rest.is_empty() {
             return Err(Error::Usage(format!("the source {scheme}: has no path")));
         }

@@ -155,7 +155,21 @@ const CALLS: &[Call] = &[
             ("cli/", "output files, passphrase files"),
         ],
     },
-    Call { texts: &["thread::sleep"], allowed: &[("storage/", "a store that says `later` is asked again")] },
+    Call {
+        texts: &["thread::sleep"],
+        allowed: &[
+            ("storage/", "a store that says `later` is asked again"),
+            ("source/", "a server that starts is asked again whether it answers"),
+        ],
+    },
+    Call {
+        texts: &["process::Command", "Command::new"],
+        allowed: &[
+            ("source/program.rs", "the databases' tools, with the environment that is handed in"),
+            ("bench/", "the tools that are measured beside"),
+            ("cli/", "the command that prints a passphrase"),
+        ],
+    },
     Call {
         texts: &["tempfile::tempdir", "tempfile::tempfile", "NamedTempFile::new()", "TempDir::new()"],
         allowed: &[],

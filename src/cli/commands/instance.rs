@@ -10,7 +10,6 @@ use super::snapshot::taken;
 use crate::cli::args::{InstanceCommand, InstanceOptions, SettingsOptions};
 use crate::cli::context::Context;
 use crate::cli::output::Report;
-use crate::cli::secret;
 use crate::cli::table::{Side, Table, count, fields, size, time_or_dash};
 
 #[derive(Serialize)]
@@ -92,8 +91,7 @@ pub fn settings_spec(options: SettingsOptions) -> Result<SettingsSpec> {
     let password_file = options.password_file.map(absolute).transpose()?;
     let data_directory = options.data_directory.map(absolute).transpose()?;
     let SettingsOptions { stop, start, before, after, .. } = options;
-    // What stands in a file is stored with the instance where the repository can keep it.
-    Ok(SettingsSpec { password: secret::source_password(), password_file, stop, start, before, after, data_directory })
+    Ok(SettingsSpec { password: None, password_file, stop, start, before, after, data_directory })
 }
 
 fn spec(options: InstanceOptions) -> InstanceSpec {

@@ -16,10 +16,10 @@ use crate::ops::Progress;
 use crate::ops::capture::Capture;
 use crate::ops::restore::{Mark, RestorePlan, RestoreReport, incomplete_restore, plan_in_place};
 
-use super::SourceUrl;
 use super::access::{Place, Settings};
 use super::kind::{Attempt, Capturing, Check, Description, Kind, Material, Reverted, Source, Staged};
 use super::stored::Stored;
+use super::url::SourceUrl;
 
 /// Folders.
 pub struct Files;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::source::SourceUrl;
+use crate::source::url::SourceUrl;
 use crate::source::access::Settings;
 
 use super::resp::{Address, Endpoint};

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::format::manifest::Origin;
 use crate::ops::Progress;
 use crate::ops::export::ExportFormat;
-use crate::source::SourceUrl;
+use crate::source::url::SourceUrl;
 use crate::source::access::{Place, Settings};
 use crate::source::kind::{
     Attempt, Capturing, Check, Description, Export, Exported, Item, Kind, Material, Reverted, Source, Staged,

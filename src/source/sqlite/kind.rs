@@ -13,13 +13,13 @@ use crate::ops::Progress;
 use crate::ops::capture::Capture;
 use crate::ops::export::ExportFormat;
 use crate::ops::restore::{RestoreReport, restore_new};
-use crate::source::SourceUrl;
 use crate::source::access::{Place, Settings};
 use crate::source::kind::{
     Attempt, Capturing, Check, Description, Export, Exported, Holds, Item, Kind, Material, Only, Reverted, Source,
     Staged,
 };
 use crate::source::stored::Stored;
+use crate::source::url::SourceUrl;
 
 use super::dump::{digest_of, dump_table};
 use super::open::{BUSY_TIMEOUT, open_reader, read_error};
