@@ -8,7 +8,8 @@ use super::url::SourceUrl;
 use super::{files, mariadb, postgres, redis, sqlite};
 
 /// Every kind of source that there is. A new database is its folder and a line here.
-pub const KINDS: &[&dyn Kind] = &[&files::Files, &sqlite::Sqlite, &postgres::Postgres, &mariadb::MariaDb, &redis::Redis];
+pub const KINDS: &[&dyn Kind] =
+    &[&files::Files, &sqlite::Sqlite, &postgres::Postgres, &mariadb::MariaDb, &redis::Redis];
 
 /// The kind that a URL's scheme names.
 pub fn kind_of(url: &SourceUrl) -> Result<&'static dyn Kind> {

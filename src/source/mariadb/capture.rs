@@ -89,10 +89,7 @@ fn facts(server: &Server, database: &str) -> Result<BTreeMap<String, String>> {
         literal(database)
     ))?;
     let row = rows.into_iter().next().ok_or_else(|| {
-        Error::NotFound(format!(
-            "{}: there is no database {database:?}, or the user may not see it",
-            server.shown()
-        ))
+        Error::NotFound(format!("{}: there is no database {database:?}, or the user may not see it", server.shown()))
     })?;
     Ok(["charset", "collation"].map(String::from).into_iter().zip(row).collect())
 }
@@ -135,7 +132,11 @@ pub fn not_transactional(server: &Server, database: &str) -> Result<Vec<(String,
          AND COALESCE(ENGINE, '') <> '' ORDER BY TABLE_NAME",
         literal(database)
     ))?;
-    Ok(rows.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok()).map(|[name, engine]| (name, engine)).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| <[String; 2]>::try_from(row).ok())
+        .map(|[name, engine]| (name, engine))
+        .collect())
 }
 
 /// A session that holds the tables that no transaction covers, until the dump has passed; and all others too, until its
@@ -160,7 +161,8 @@ impl Lock {
             ));
             return Ok(None);
         }
-        progress.notice(&format!("{shown}: no transaction covers these tables, so they are locked while they are dumped"));
+        progress
+            .notice(&format!("{shown}: no transaction covers these tables, so they are locked while they are dumped"));
         let everything = server.ask(&format!(
             "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_TYPE NOT LIKE '%VIEW%'",
             literal(database)
@@ -205,7 +207,8 @@ fn held(server: &Server, database: &str, tables: &[String]) -> Result<Session> {
     let mut stdout = running.stdout().ok_or_else(none)?;
     let text = format!("SET lock_wait_timeout = 60; LOCK TABLES {}; SELECT 'held';\n", list.join(", "));
     let mut answer = [0; 5];
-    let said = stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).and_then(|()| stdout.read_exact(&mut answer));
+    let said =
+        stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).and_then(|()| stdout.read_exact(&mut answer));
     match said {
         Ok(()) => Ok(Session { _running: running, _stdin: stdin, _stdout: stdout }),
         Err(error) => {

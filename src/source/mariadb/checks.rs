@@ -34,7 +34,11 @@ fn judged(name: &str, said: &str, extended: bool) -> Check {
     let bad: Vec<&str> = lines
         .iter()
         .copied()
-        .filter(|line| ["error", "warning", "corrupt", "Corrupt"].iter().any(|word| line.to_lowercase().starts_with(&word.to_lowercase())))
+        .filter(|line| {
+            ["error", "warning", "corrupt", "Corrupt"]
+                .iter()
+                .any(|word| line.to_lowercase().starts_with(&word.to_lowercase()))
+        })
         .collect();
     let how = if extended { "extended" } else { "quick" };
     match bad.as_slice() {

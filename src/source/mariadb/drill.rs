@@ -24,12 +24,7 @@ use super::{database_of, not_written};
 const EXTENDED_MAX: u64 = 512 << 20;
 
 /// Loads a stored dump into a throw-away server, and looks at what came of it.
-pub fn logical(
-    stored: &Stored<'_>,
-    query: Option<&str>,
-    place: &Place,
-    progress: &dyn Progress,
-) -> Result<Vec<Check>> {
+pub fn logical(stored: &Stored<'_>, query: Option<&str>, place: &Place, progress: &dyn Progress) -> Result<Vec<Check>> {
     let database = database_of(stored);
     let scratch = Scratch::empty(place, progress)?;
     let server = scratch.server();
@@ -65,7 +60,9 @@ fn compare_rows(stored: &Stored<'_>, counted: &[(String, u64)]) -> Result<Check>
         let there = counted.iter().find(|(table, _)| table == name).map(|(_, rows)| *rows);
         match (there, read.rows) {
             (None, _) => wrong.push(format!("{name} is not there")),
-            (Some(there), Some(dumped)) if there != dumped => wrong.push(format!("{name} has {there} rows of {dumped}")),
+            (Some(there), Some(dumped)) if there != dumped => {
+                wrong.push(format!("{name} has {there} rows of {dumped}"))
+            }
             _ => {}
         }
     }

@@ -194,15 +194,18 @@ impl<'s> Exchange<'s> {
             return Ok(());
         }
         let (notes, schema) = (self.notes(), literal(&self.database));
-        let existed =
-            self.server.ask_number(&format!("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {schema}"))?;
+        let existed = self
+            .server
+            .ask_number(&format!("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {schema}"))?;
         let programs = if existed > 0 { programs()? } else { Programs::default() };
         let mut sql = "BEGIN;\n".to_string();
         sql.push_str(&self.note_tables(Side::Old, &self.database));
         note_programs(&mut sql, &notes, Side::Old, &programs);
         sql.push_str(&note_charset(&notes, Side::Old, &self.database));
         let existed = if existed > 0 { "existed" } else { "absent" };
-        sql.push_str(&format!("INSERT INTO {notes} (side, kind) VALUES ('old', '{existed}'), ('old', 'complete');\nCOMMIT;\n"));
+        sql.push_str(&format!(
+            "INSERT INTO {notes} (side, kind) VALUES ('old', '{existed}'), ('old', 'complete');\nCOMMIT;\n"
+        ));
         self.server.ask(&sql).map(drop)
     }
 
@@ -216,10 +219,9 @@ impl<'s> Exchange<'s> {
             return Ok(false);
         }
         let notes = self.notes();
-        let found = self.server.ask_number(&format!(
-            "SELECT COUNT(*) FROM {notes} WHERE side = '{}' AND kind = '{kind}'",
-            side.word()
-        ))?;
+        let found = self
+            .server
+            .ask_number(&format!("SELECT COUNT(*) FROM {notes} WHERE side = '{}' AND kind = '{kind}'", side.word()))?;
         Ok(found > 0)
     }
 
@@ -276,9 +278,10 @@ impl<'s> Exchange<'s> {
             side.word()
         ))?;
         match rows.first().map(Vec::as_slice) {
-            Some([charset, collation]) if is_word(charset) && is_word(collation) => {
-                self.server.ask(&format!("ALTER DATABASE {database} CHARACTER SET {charset} COLLATE {collation}")).map(drop)
-            }
+            Some([charset, collation]) if is_word(charset) && is_word(collation) => self
+                .server
+                .ask(&format!("ALTER DATABASE {database} CHARACTER SET {charset} COLLATE {collation}"))
+                .map(drop),
             _ => Ok(()),
         }
     }
@@ -297,7 +300,9 @@ impl<'s> Exchange<'s> {
             .filter_map(|row| <[String; 2]>::try_from(row).ok())
             .map(|[schema, name]| (schema, name))
             .collect();
-        let rows = self.server.ask(&format!("SELECT seq, side, name FROM {} WHERE kind = 'table' ORDER BY seq", self.notes()))?;
+        let rows = self
+            .server
+            .ask(&format!("SELECT seq, side, name FROM {} WHERE kind = 'table' ORDER BY seq", self.notes()))?;
         rows.into_iter()
             .map(|row| {
                 let [seq, side, name] = <[String; 3]>::try_from(row).map_err(|_| unreadable())?;
@@ -319,7 +324,9 @@ impl<'s> Exchange<'s> {
     fn rename(&self, tables: &[Table], moves: &[(Side, TablePlace)]) -> Result<()> {
         let mut renames = Vec::new();
         for (side, place) in moves {
-            renames.extend(tables.iter().filter(|table| table.side == *side && table.place != *place).map(|table| (table, *place)));
+            renames.extend(
+                tables.iter().filter(|table| table.side == *side && table.place != *place).map(|table| (table, *place)),
+            );
         }
         self.rename_each(&renames)
     }
@@ -452,7 +459,10 @@ fn note_programs(sql: &mut String, notes: &str, side: Side, programs: &Programs)
     for (kind, text) in texts {
         for piece in text.chunks(TEXT_PIECE) {
             let digits: String = piece.iter().map(|byte| format!("{byte:02x}")).collect();
-            sql.push_str(&format!("INSERT INTO {notes} (side, kind, body) VALUES ('{}', '{kind}', X'{digits}');\n", side.word()));
+            sql.push_str(&format!(
+                "INSERT INTO {notes} (side, kind, body) VALUES ('{}', '{kind}', X'{digits}');\n",
+                side.word()
+            ));
         }
     }
 }

@@ -18,7 +18,9 @@ const PROGRAMS_MAX: usize = 256 << 20;
 /// The parts of a stored dump.
 pub fn order_of(stored: &Stored<'_>) -> Result<Order> {
     let bytes = stored.read_small(ORDER.as_bytes(), ORDER_MAX)?;
-    Order::of_text(&String::from_utf8(bytes).map_err(|_| Error::damaged("the snapshot", "its list of parts is no text"))?)
+    Order::of_text(
+        &String::from_utf8(bytes).map_err(|_| Error::damaged("the snapshot", "its list of parts is no text"))?,
+    )
 }
 
 /// A part's path in a component.
@@ -133,7 +135,8 @@ pub fn load_text(server: &Server, database: &str, text: impl Read + Send) -> Res
         let mut piece = vec![0; 128 * 1024];
         while let Some(part) = parts.next_part() {
             loop {
-                let read = parts.read(&mut piece).map_err(|error| Error::Failed(format!("the dump breaks off: {error}")))?;
+                let read =
+                    parts.read(&mut piece).map_err(|error| Error::Failed(format!("the dump breaks off: {error}")))?;
                 let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
                 let written = match sorted.place(&part) {
                     None => out.write_all(bytes),

@@ -242,7 +242,9 @@ fn foreign(head: &[u8]) -> Option<&'static str> {
     ];
     let by_begin = begins.iter().find(|(begin, _)| head.starts_with(begin)).map(|(_, what)| *what);
     let lines = String::from_utf8_lossy(head);
-    let by_line = || lines.lines().take(20).any(|line| line.starts_with("-- PostgreSQL database")).then_some("a dump of PostgreSQL");
+    let by_line = || {
+        lines.lines().take(20).any(|line| line.starts_with("-- PostgreSQL database")).then_some("a dump of PostgreSQL")
+    };
     let no_text = || (head.contains(&0) || head.is_empty()).then_some("no text");
     by_begin.or_else(by_line).or_else(no_text)
 }

@@ -34,13 +34,15 @@ impl Logical {
     }
 
     fn exists(&self) -> Result<bool> {
-        let sql = format!("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", literal(&self.database));
+        let sql =
+            format!("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}", literal(&self.database));
         Ok(self.server.ask_number(&sql)? > 0)
     }
 
     /// The texts of what is there now, for the way back.
     fn programs(&self, progress: &dyn Progress) -> Result<Programs> {
-        let options = ["--no-data", "--skip-triggers", "--routines", "--events", "--skip-dump-date", "--skip-lock-tables"];
+        let options =
+            ["--no-data", "--skip-triggers", "--routines", "--events", "--skip-dump-date", "--skip-lock-tables"];
         let attempt = |force: bool| -> Result<(Programs, bool)> {
             let mut command = self.server.command(&self.server.dump_tool()?);
             command.args(options).args(["--default-character-set=utf8mb4", "--single-transaction"]);
@@ -85,7 +87,12 @@ impl Logical {
         }
     }
 
-    fn load(&self, material: &Material<'_>, exchange: &Exchange<'_>, progress: &dyn Progress) -> Result<(Programs, RestoreReport)> {
+    fn load(
+        &self,
+        material: &Material<'_>,
+        exchange: &Exchange<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(Programs, RestoreReport)> {
         let new = exchange.home(Side::New);
         match material {
             Material::Stored(stored) => {
@@ -157,7 +164,9 @@ impl Source for Logical {
             });
         }
         if !grants.see_routines(&self.database) {
-            notes.push("procedures and functions that other users defined are left out: GRANT SELECT ON mysql.proc".into());
+            notes.push(
+                "procedures and functions that other users defined are left out: GRANT SELECT ON mysql.proc".into(),
+            );
         }
         Ok(Description { version: version.text, bytes: Some(bytes), notes })
     }

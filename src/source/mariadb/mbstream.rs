@@ -48,8 +48,16 @@ pub struct MbStream<R> {
 enum Current {
     None,
     /// Comes from the stream. `left` of its present chunk are still to be handed out.
-    Passing { path: Vec<u8>, offset: u64, left: u64, crc: u32, digest: flate2::Crc },
-    Spooled { file: File },
+    Passing {
+        path: Vec<u8>,
+        offset: u64,
+        left: u64,
+        crc: u32,
+        digest: flate2::Crc,
+    },
+    Spooled {
+        file: File,
+    },
     /// There are no more.
     Ended,
 }

@@ -23,10 +23,10 @@ use crate::format::manifest::Origin;
 use crate::ops::Progress;
 use crate::ops::export::ExportFormat;
 
-use super::url::SourceUrl;
 use super::access::{Place, Settings};
 use super::kind::{Check, Export, Exported, Item, Kind, Source};
 use super::stored::Stored;
+use super::url::SourceUrl;
 use logical::Logical;
 use physical::Physical;
 use server::{Mode, Target};

@@ -41,8 +41,8 @@ fn a_dump_is_taken_apart_and_its_parts_are_all_of_it() {
         let joined: Vec<u8> = found.iter().flat_map(|(_, bytes, _)| bytes.clone()).collect();
         assert_eq!(String::from_utf8(joined).unwrap(), DUMP);
         let names: Vec<String> = found.iter().map(|(part, ..)| part.line()).collect();
-        let expected =
-            ["begin", "sequence sq", "table a%2Fb`c", "stub v", "events", "routines", "view v", "end"].map(String::from);
+        let expected = ["begin", "sequence sq", "table a%2Fb`c", "stub v", "events", "routines", "view v", "end"]
+            .map(String::from);
         assert_eq!(names, expected);
         assert_eq!(found[2].2, Some(3), "rows are counted, and neither partitions nor what stands in a body");
         assert!(found[2].1.starts_with(b"\n--\n-- Table structure"));

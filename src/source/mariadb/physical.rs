@@ -68,7 +68,8 @@ impl Physical {
              COALESCE(@@innodb_undo_directory, '')",
         )?;
         let row = rows.into_iter().next().and_then(|row| <[String; 5]>::try_from(row).ok());
-        let [host, data, elsewhere @ ..] = row.ok_or_else(|| Error::Failed("the server does not say where its data are".into()))?;
+        let [host, data, elsewhere @ ..] =
+            row.ok_or_else(|| Error::Failed("the server does not say where its data are".into()))?;
         let data = PathBuf::from(data);
         let names = ["innodb_data_home_dir", "innodb_log_group_home_dir", "innodb_undo_directory"];
         for (name, folder) in names.into_iter().zip(elsewhere) {
@@ -186,12 +187,13 @@ impl Source for Physical {
         version.fits_files(&self.server.programs, &self.server.backup_tool()?)?;
         Grants::of(&self.server)?.allow_files(&self.server)?;
         self.data_folder()?;
-        let bytes = self.server.ask_number(
-            "SELECT COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) DIV 1 FROM information_schema.TABLES",
-        )?;
+        let bytes = self
+            .server
+            .ask_number("SELECT COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) DIV 1 FROM information_schema.TABLES")?;
         let mut notes = vec!["a snapshot is of the whole server, with all databases and accounts".to_string()];
         if self.settings.data_directory.is_none() || self.settings.stop.is_none() || self.settings.start.is_none() {
-            notes.push("to restore it in place, --data-directory, --stop-command and --start-command are needed".into());
+            notes
+                .push("to restore it in place, --data-directory, --stop-command and --start-command are needed".into());
         }
         Ok(Description { version: version.text, bytes: Some(bytes), notes })
     }
@@ -340,7 +342,9 @@ impl Capturing for Copying {
         drop(stream);
         running.finish().map_err(|error| server.explained(error))?;
         if !complete {
-            return Err(Error::Failed("mariadb-backup ended without saying up to where: the backup is cut short".into()));
+            return Err(Error::Failed(
+                "mariadb-backup ended without saying up to where: the backup is cut short".into(),
+            ));
         }
         Ok(Component { name: name.into(), origin: Origin::Database(origin), root: store.finish()?, unreadable: 0 })
     }

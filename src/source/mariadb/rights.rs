@@ -123,9 +123,11 @@ fn matches(pattern: &str, name: &str) -> bool {
         name.chars().next().filter(|char| *char == expected).is_some_and(|char| matches(rest, behind(name, char)))
     };
     match first {
-        '%' => name.char_indices().map(|(at, _)| at).chain([name.len()]).any(|at| {
-            name.get(at..).is_some_and(|tail| matches(rest, tail))
-        }),
+        '%' => name
+            .char_indices()
+            .map(|(at, _)| at)
+            .chain([name.len()])
+            .any(|at| name.get(at..).is_some_and(|tail| matches(rest, tail))),
         '_' => name.chars().next().is_some_and(|char| matches(rest, behind(name, char))),
         '\\' => match chars.next() {
             Some(escaped) => same(escaped, chars.as_str()),

@@ -82,7 +82,12 @@ impl ScratchFolder {
         let tool = server_tool(&place.programs, "mariadb-install-db")?;
         let mut command = self.command(place, &tool)?;
         command
-            .args(["--no-defaults", "--skip-test-db", "--skip-name-resolve", "--auth-root-authentication-method=normal"])
+            .args([
+                "--no-defaults",
+                "--skip-test-db",
+                "--skip-name-resolve",
+                "--auth-root-authentication-method=normal",
+            ])
             .args(["--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=16M"])
             .arg(format!("--datadir={}", self.data().display()));
         place.programs.run(command, "mariadb-install-db", None).map(drop)

@@ -84,7 +84,9 @@ impl Target {
                 ("mode" | "socket", _) | ("tls", "false") => {}
                 ("tls", "true") => tls.push("--ssl".to_string()),
                 ("tls_ca", path) => tls.extend([format!("--ssl-ca={path}"), "--ssl-verify-server-cert".to_string()]),
-                _ => return Err(usage("the options are mode=logical|physical, socket=/path, tls=true and tls_ca=/path")),
+                _ => {
+                    return Err(usage("the options are mode=logical|physical, socket=/path, tls=true and tls_ca=/path"));
+                }
             }
         }
         let mode = match address.options.get("mode").map(String::as_str) {
@@ -225,8 +227,8 @@ impl Server {
                 input.write_all(sql.as_bytes()).map_err(|error| Error::Failed(format!("mariadb stopped: {error}")))
             })
             .map_err(|error| self.explained(error))?;
-        let text = String::from_utf8(printed)
-            .map_err(|_| Error::Failed(format!("{}: an answer is not UTF-8", self.shown)))?;
+        let text =
+            String::from_utf8(printed).map_err(|_| Error::Failed(format!("{}: an answer is not UTF-8", self.shown)))?;
         Ok(text.lines().map(|line| line.split('\t').map(unescaped).collect()).collect())
     }
 
@@ -257,9 +259,7 @@ impl Server {
     pub fn version(&self) -> Result<Version> {
         let text = self.ask_one("SELECT VERSION()")?.unwrap_or_default();
         let version = Version::of_server(&text);
-        version.ok_or_else(|| {
-            Error::Refused(format!("{} is MySQL {text}; snaphold keeps MariaDB servers", self.shown))
-        })
+        version.ok_or_else(|| Error::Refused(format!("{} is MySQL {text}; snaphold keeps MariaDB servers", self.shown)))
     }
 
     /// The error of a tool, in words that say what to do.
@@ -271,10 +271,9 @@ impl Server {
                 "cannot reach the MariaDB server of {shown}: {}; is it running, and is the address right?",
                 told(text)
             )),
-            Some(1045 | 1698) => Error::Refused(format!(
-                "{shown}: {}; check the user, and the password by --password-file",
-                told(text)
-            )),
+            Some(1045 | 1698) => {
+                Error::Refused(format!("{shown}: {}; check the user, and the password by --password-file", told(text)))
+            }
             Some(1049) => Error::NotFound(format!("{shown}: there is no such database: {}", told(text))),
             Some(1044 | 1142 | 1143 | 1227 | 1370 | 1419) => {
                 Error::Refused(format!("{shown}: a right is missing: {}", told(text)))

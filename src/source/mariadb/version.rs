@@ -41,7 +41,11 @@ impl Version {
         let said = programs.run(command, &shown, None)?;
         let said = String::from_utf8_lossy(&said);
         Self::of_tool(&said).ok_or_else(|| {
-            Error::Refused(format!("{} is not MariaDB's: it calls itself {:?}; install MariaDB's own", path.display(), said.trim()))
+            Error::Refused(format!(
+                "{} is not MariaDB's: it calls itself {:?}; install MariaDB's own",
+                path.display(),
+                said.trim()
+            ))
         })
     }
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::source::url::SourceUrl;
 use crate::source::access::Settings;
+use crate::source::url::SourceUrl;
 
 use super::resp::{Address, Endpoint};
 
