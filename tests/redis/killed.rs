@@ -53,8 +53,14 @@ pub fn kill_everywhere(option: &str, stride: usize) -> (usize, usize) {
         }
         kills += 1;
         settle(&server);
-        let between = server.digest();
-        assert!(between == old || between == new, "killed at call {at}: a mixture");
+        let in_use = (server.ask(&["GET", "text"]), server.ask(&["HLEN", "hash"]));
+        let is_whole = [("present", "0"), ("hello", "40")].contains(&(in_use.0.as_str(), in_use.1.as_str()));
+        assert!(is_whole, "killed at call {at}: a mixture: {in_use:?}");
+        if option.is_empty() {
+            // Loaded beside, the new data would be in other databases, which the digest has in it too.
+            let between = server.digest();
+            assert!(between == old || between == new, "killed at call {at}: a mixture");
+        }
         let word = if kills % 2 == 0 { "--resume" } else { "--abort" };
         let done = place.run(["restore", word, "cache"]);
         match done.code {
@@ -91,15 +97,15 @@ fn has_strace(test: &str) -> bool {
 #[test]
 fn killed_at_calls_all_over_it_the_server_has_the_old_data_or_the_new() {
     if has_strace("killed_at_calls") {
-        let (kills, left) = kill_everywhere("", 17);
-        assert!(kills > 8 && left > 2, "{kills} kills, {left} with something left to do");
+        let (kills, left) = kill_everywhere("", 3);
+        assert!(kills > 5 && left > 2, "{kills} kills, {left} with something left to do");
     }
 }
 
 #[test]
 fn killed_while_keys_are_restored_beside_it_is_the_same() {
     if has_strace("killed_while_keys") {
-        let (kills, left) = kill_everywhere("?restore=keys", 23);
+        let (kills, left) = kill_everywhere("?restore=keys", 5);
         assert!(kills > 5 && left > 2, "{kills} kills, {left} with something left to do");
     }
 }

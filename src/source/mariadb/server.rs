@@ -85,7 +85,9 @@ impl Target {
                 ("tls", "true") => tls.push("--ssl".to_string()),
                 ("tls_ca", path) => tls.extend([format!("--ssl-ca={path}"), "--ssl-verify-server-cert".to_string()]),
                 _ => {
-                    return Err(usage("the options are mode=logical|physical, socket=/path, tls=true and tls_ca=/path"));
+                    return Err(usage(
+                        "the options are mode=logical|physical, socket=/path, tls=true and tls_ca=/path",
+                    ));
                 }
             }
         }
