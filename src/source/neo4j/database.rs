@@ -1,7 +1,7 @@
 //! One database of a Neo4j home: where it is, who has it open, and how the server is stopped and started.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::ops::Progress;
@@ -20,8 +20,8 @@ pub const DATABASES: &str = "databases";
 /// The folder of a component that the folder of transaction logs lies in.
 pub const TRANSACTIONS: &str = "transactions";
 /// How long a server that was told to stop may take, and one that was told to start.
-const CHANGE_MAX: Duration = Duration::from_secs(300);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const CHANGE_MAX_S: u32 = 300;
+const LOOKS_A_SECOND: u32 = 10;
 
 /// One database of a home.
 pub struct Database {
@@ -74,7 +74,7 @@ impl Database {
             true => Ok(()),
             false => Err(Error::Failed(format!(
                 "the stop command ended, but the database is still in use after {} s",
-                CHANGE_MAX.as_secs()
+                CHANGE_MAX_S
             ))),
         }
     }
@@ -147,16 +147,13 @@ pub const NOT_CLOSED: &str = "Neo4j did not close the database properly; its log
 
 /// Waits until something is so, but not for ever.
 pub fn wait_for(mut is_so: impl FnMut() -> Result<bool>) -> Result<bool> {
-    let began = Instant::now();
-    loop {
+    for _ in 0..CHANGE_MAX_S * LOOKS_A_SECOND {
         if is_so()? {
             return Ok(true);
         }
-        if began.elapsed() > CHANGE_MAX {
-            return Ok(false);
-        }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(Duration::from_secs(1) / LOOKS_A_SECOND);
     }
+    Ok(false)
 }
 
 /// About how much data lies below a folder: holes and room made beforehand do not count where the file system tells.
