@@ -63,9 +63,15 @@ fn a_text_dump_is_exported_and_loaded() {
     assert_eq!(balance(&place, "shop.db"), 1);
 
     std::fs::write(place.path("bad.sql"), "CREATE TABLE accounts (id").unwrap();
-    let before = place.state();
+    // That it was tried and taken back stands in the ledger; nothing else changes.
+    let state = || {
+        let mut state = place.state();
+        state.retain(|path, _| !path.starts_with(place.path("repository/ledger")));
+        state
+    };
+    let before = state();
     place.run(["load", "shop", "bad.sql", "--confirm", "RESTORE"]).fails(4, "bad.sql");
-    assert!(place.state() == before, "a dump that is no SQL changed something");
+    assert!(state() == before, "a dump that is no SQL changed something");
 }
 
 #[test]

@@ -82,7 +82,7 @@ pub fn note(repo: &Repository, ledger: &LedgerView, due: &[Due]) -> Result<()> {
     };
     for due in due {
         paths.extend([due.stored.name.path(), due.topic.clone()]);
-        paths.extend(topics_beside(&due.topic));
+        paths.extend(topics_beside(&due.topic).filter(|topic| ledger.newest.contains_key(topic)));
     }
     paths.drain(..paths.len().saturating_sub(NOTES_KEPT));
     let number = before.map(|revision| revision.number);

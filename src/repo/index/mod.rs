@@ -15,6 +15,7 @@ mod slot;
 mod tuning;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -22,6 +23,7 @@ use rocksdb::{
     ColumnFamilyDescriptor, DB, DBPinnableSlice, DEFAULT_COLUMN_FAMILY_NAME, Direction, IteratorMode, Options,
     WriteBatch,
 };
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -34,6 +36,8 @@ pub use slot::Slot;
 
 /// Changed whenever the keys or values are: an index of another version is made anew.
 const VERSION: u32 = 4;
+/// The file that is locked while an index is being opened.
+const TURN: &str = "OPENING";
 
 /// A pack as the index knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,13 +106,17 @@ impl Index {
     pub fn open(dir: &Path, repo: RepoId) -> Result<(Self, Found)> {
         let existed = dir.join("CURRENT").exists();
         std::fs::create_dir_all(dir).map_err(|error| storage_error("create", dir, error))?;
+        let _turn = turn_to_open(dir);
         let why = match Self::try_open(dir, repo) {
             Ok(Some(index)) => return Ok((index, if existed { Found::Usable } else { Found::Absent })),
             Ok(None) => "it belongs to another repository or to another version of snaphold".to_string(),
             Err(error) if is_locked(&error) => return Self::open_beside_writer(dir, repo),
             Err(error) => error.to_string(),
         };
-        DB::destroy(&Options::default(), dir).map_err(failed)?;
+        match DB::destroy(&Options::default(), dir) {
+            Err(error) if is_locked(&error) => return Self::open_beside_writer(dir, repo),
+            destroyed => destroyed.map_err(failed)?,
+        }
         Self::remove(dir)?;
         std::fs::create_dir_all(dir).map_err(|error| storage_error("create", dir, error))?;
         match Self::try_open(dir, repo).map_err(failed)? {
@@ -374,6 +382,14 @@ impl Index {
     pub fn flush(&self) -> Result<()> {
         if self.writable { self.db.flush().map_err(failed) } else { Ok(()) }
     }
+}
+
+/// One process at a time opens an index: RocksDB puts its old log files away before it takes its lock, and of two that do
+/// so at once one fails for a file that the other has removed. Held until it is dropped; `None` where there are no locks.
+fn turn_to_open(dir: &Path) -> Option<File> {
+    let file = File::create(dir.join(TURN)).ok()?;
+    flock(&file, FlockOperation::LockExclusive).ok()?;
+    Some(file)
 }
 
 fn is_of(meta: &[u8], repo: RepoId) -> bool {
