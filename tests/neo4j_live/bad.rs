@@ -61,9 +61,9 @@ fn dumps_that_are_none_leave_the_database_as_it_is() {
             .success()
     );
     let rows = [
-        (make("cut.dump", &dump[..dump.len() / 2]), 4),
-        (make("short.dump", &dump[..100]), 4),
-        (make("flipped.dump", &flipped), 4),
+        (make("cut.dump", &dump[..dump.len() / 2]), 1),
+        (make("short.dump", &dump[..100]), 1),
+        (make("flipped.dump", &flipped), 1),
         (make("empty.dump", b""), 4),
         (make("pg.dump", b"PGDMP\x01\x0e\x00 and more"), 4),
         (make("sql.dump", b"CREATE TABLE a(b);\n"), 4),
@@ -75,6 +75,7 @@ fn dumps_that_are_none_leave_the_database_as_it_is() {
     for (file, code) in rows {
         let refused = place.run(["load", "shop", &file, "--no-safety", "--confirm", "RESTORE"]);
         assert_eq!(refused.code, code, "{file}: {refused:?}");
+        assert_eq!(refused.stderr.lines().count(), 1, "{refused:?}");
         println!("{}: {}", Path::new(&file).file_name().unwrap().display(), refused.stderr.trim());
         nothing_left(&home);
     }

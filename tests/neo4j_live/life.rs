@@ -57,7 +57,7 @@ fn a_database_is_captured_restored_cloned_and_drilled() {
     let first = place.json(["snapshot", "take", "shop", "--json"]);
     change(&home);
     let second = place.json(["snapshot", "take", "shop", "--json"]);
-    let cost = |snapshot: &Value, what: &str| snapshot["cost"][what].as_u64().unwrap();
+    let cost = |snapshot: &Value, what: &str| snapshot[what].as_u64().unwrap();
     println!(
         "snapshots: first {} new, {} stored; second (100 of 2,000 nodes changed, one added) {} new, {} stored",
         cost(&first, "bytes_new"),

@@ -140,9 +140,9 @@ impl Home {
         let words = self.java("org.neo4j.server.CommunityEntryPoint").join("' '");
         let (home, pid_file) = (self.text(), pid.display());
         let start = format!(
-            "cd '{home}' && {{ '{words}' '--home-dir={home}' '--config-dir={home}/conf' & echo $! > {pid_file}; }}"
+            "cd '{home}' && {{ '{words}' '--home-dir={home}' '--config-dir={home}/conf' & echo $! > '{pid_file}'; }}"
         );
-        let stop = format!("kill $(cat {pid_file})");
+        let stop = format!("kill $(cat '{pid_file}')");
         (stop, start, Stopper(pid))
     }
 
