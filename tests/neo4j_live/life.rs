@@ -13,6 +13,7 @@ pub fn shop() -> Option<(Place, Home)> {
     let place = Place::bare();
     place.run(["init", "--encryption", "none"]).succeeds();
     let home = Home::make(&place.path("home with space"), CURRENT, "shop")?;
+    home.preallocates();
     let server = home.start();
     home.run("CREATE INDEX account FOR (a:Account) ON (a.number)");
     home.run("UNWIND range(1, 2000) AS n CREATE (:Account {number: n, balance: 100, note: 'account ' + toString(n)})");

@@ -60,7 +60,7 @@ impl<'a> Private<'a> {
                  server.http.enabled=true\nserver.http.listen_address=127.0.0.1:{http_port}\n\
                  server.bolt.enabled=true\nserver.bolt.listen_address=127.0.0.1:{bolt_port}\n\
                  dbms.security.auth_enabled=false\ndbms.usage_report.enabled=false\n\
-                 server.memory.pagecache.size=64m\n"
+                 server.memory.pagecache.size=64m\ndb.tx_log.preallocate=false\n"
             ),
         };
         let file = conf.join("neo4j.conf");
