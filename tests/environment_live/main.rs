@@ -148,7 +148,7 @@ fn one_snapshot_of_all_is_restored_whole_and_by_component() {
         let all = items["items"].as_array().unwrap();
         all.iter().any(|item| item["component"] == component && item["kind"] == kind)
     };
-    assert!(has("db", "table") && has("cache", "key"), "{items}");
+    assert!(has("db", "table") && has("cache", "string"), "{items}");
     let drill = place.json(["drill", with, "--json"]);
     assert_eq!(drill["proven"], true, "{drill}");
     let check = place.json(["instance", "check", "shop", "--json"]);
