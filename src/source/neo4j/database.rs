@@ -1,7 +1,8 @@
 //! One database of a Neo4j home: where it is, who has it open, and how the server is stopped and started.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::ops::Progress;
@@ -20,8 +21,9 @@ pub const DATABASES: &str = "databases";
 /// The folder of a component that the folder of transaction logs lies in.
 pub const TRANSACTIONS: &str = "transactions";
 /// How long a server that was told to stop may take, and one that was told to start.
-const CHANGE_MAX: Duration = Duration::from_secs(300);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const CHANGE_MAX_S: u32 = 300;
+const LOOKS_A_SECOND: u32 = 10;
+const CONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// One database of a home.
 pub struct Database {
@@ -74,14 +76,19 @@ impl Database {
             true => Ok(()),
             false => Err(Error::Failed(format!(
                 "the stop command ended, but the database is still in use after {} s",
-                CHANGE_MAX.as_secs()
+                CHANGE_MAX_S
             ))),
         }
     }
 
-    /// Starts the server by the instance's command.
-    pub fn start(&self, start: &str) -> Result<()> {
-        self.place.programs.shell("the start command", start)
+    /// Starts the server by the instance's command, and waits until it has the database open: a command may end before
+    /// that, and whoever looks next must not take the database for a stopped one. `false`: it does not open it.
+    pub fn start(&self, home: &Home, start: &str) -> Result<bool> {
+        self.place.programs.shell("the start command", start)?;
+        // It listens once it has opened its databases, or has failed to.
+        let listens = || home.bolt_port().is_some_and(connects);
+        wait_for(|| Ok(self.user(home)?.is_some() || listens()))?;
+        Ok(self.user(home)?.is_some())
     }
 
     /// About how much data it has, bytes.
@@ -145,18 +152,20 @@ impl Database {
 /// What is said of a store that was not closed.
 pub const NOT_CLOSED: &str = "Neo4j did not close the database properly; its logs are captured with it, and Neo4j recovers from them when it opens it";
 
+/// Whether somebody listens on a port of this machine.
+pub fn connects(port: u16) -> bool {
+    TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), CONNECT_MAX).is_ok()
+}
+
 /// Waits until something is so, but not for ever.
 pub fn wait_for(mut is_so: impl FnMut() -> Result<bool>) -> Result<bool> {
-    let began = Instant::now();
-    loop {
+    for _ in 0..CHANGE_MAX_S * LOOKS_A_SECOND {
         if is_so()? {
             return Ok(true);
         }
-        if began.elapsed() > CHANGE_MAX {
-            return Ok(false);
-        }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(Duration::from_secs(1) / LOOKS_A_SECOND);
     }
+    Ok(false)
 }
 
 /// About how much data lies below a folder: holes and room made beforehand do not count where the file system tells.
