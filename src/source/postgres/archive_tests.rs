@@ -148,10 +148,9 @@ fn what_is_cut_or_changed_is_an_error_or_another_archive() {
         let bytes = archive(minor);
         let whole = walk(&bytes).unwrap();
         for len in 0..bytes.len() {
-            match walk(&bytes[..len]) {
-                // Between two blocks nothing tells: that is for who knows which entries have data.
-                Ok((_, found)) => assert!(found.len() < whole.1.len(), "cut at {len}"),
-                Err(_) => {}
+            // Between two blocks nothing tells: that is for who knows which entries have data.
+            if let Ok((_, found)) = walk(&bytes[..len]) {
+                assert!(found.len() < whole.1.len(), "cut at {len}");
             }
         }
         let mut differ = 0;
