@@ -86,7 +86,7 @@ fn tools_that_are_missing_old_or_die_yield_no_snapshot() {
     place.run(["instance", "add", "bank", "--source", &server.url("bank", "")]).succeeds();
     place.run(["instance", "add", "whole", "--source", &server.url("bank", "?mode=physical")]).succeeds();
     let old = |tool: &str| format!("#!/bin/sh\necho '{tool} (PostgreSQL) 9.6.24'\n");
-    let cases: Vec<(&str, &str, &str, String, i32, Vec<&str>)> = vec![
+    let cases = vec![
         ("missing", "bank", "pg_dump", String::new(), 1, vec!["pg_dump is not", "install postgresql-client"]),
         ("old", "bank", "pg_dump", old("pg_dump"), 1, vec!["pg_dump is of version 9", "install postgresql-client-"]),
         ("dies", "bank", "pg_dump", dies_after(&server, "pg_dump", 3_000_000), 1, vec!["pg_dump failed: signal: 9"]),

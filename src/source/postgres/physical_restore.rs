@@ -114,7 +114,7 @@ impl<'s> Restore<'s> {
 
     /// Who owns the new folder: who owns the present one; else who servers run as here.
     fn owner(&self) -> User {
-        let present = fs::metadata(self.folder).ok().filter(|_| !self.folder.join("PG_VERSION").metadata().is_err());
+        let present = fs::metadata(self.folder).ok().filter(|_| self.folder.join("PG_VERSION").exists());
         match present {
             Some(stat) => User { uid: stat.uid(), gid: stat.gid() },
             None => User::for_servers(&["postgres"]).unwrap_or(User { uid: 0, gid: 0 }),
