@@ -23,6 +23,9 @@ fn whatever_stands_in_the_way_is_said_and_nothing_is_touched() {
         return;
     }
     let place = place();
+    // An encrypted repository keeps the passwords of URLs.
+    fs::remove_dir_all(place.path("repository")).unwrap();
+    place.run(["init"]).succeeds();
     let server = Server::new(&place.path("server"));
     server.ask(SHOP);
     server.ask(

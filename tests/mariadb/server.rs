@@ -128,7 +128,7 @@ impl Server {
     pub fn dump(&self, database: &str) -> String {
         let output = Command::new("mariadb-dump")
             .args(["--no-defaults", "-uroot", "--single-transaction", "--skip-dump-date", "--order-by-primary"])
-            .args(["--routines", "--events", "--triggers", "--hex-blob", "--skip-comments"])
+            .args(["--routines", "--events", "--triggers", "--hex-blob", "--skip-comments", "--skip-add-locks"])
             .arg(format!("--socket={}", self.socket.display()))
             .arg(database)
             .output()

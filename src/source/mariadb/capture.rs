@@ -24,7 +24,7 @@ pub const ORDER: &str = "order";
 
 /// What `mariadb-dump` is told, beside the database. Every row is on a line of its own, and the same data give the same
 /// bytes. A statement ends after about 1 MB: see docs/sources/mariadb.md for what other lengths cost.
-pub const DUMP_OPTIONS: [&str; 12] = [
+pub const DUMP_OPTIONS: [&str; 13] = [
     "--single-transaction",
     "--skip-dump-date",
     "--order-by-primary",
@@ -37,6 +37,8 @@ pub const DUMP_OPTIONS: [&str; 12] = [
     "--max-allowed-packet=1G",
     "--net-buffer-length=1M",
     "--skip-lock-tables",
+    // With its `LOCK TABLES`, a dump of a table whose default is a sequence's next value cannot be loaded (10.11).
+    "--skip-add-locks",
 ];
 
 /// A dump that has begun: its transaction is open.
