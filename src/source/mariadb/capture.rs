@@ -14,6 +14,7 @@ use crate::source::kind::Capturing;
 use crate::source::members::{MemberStore, plain_metadata};
 use crate::source::program::Running;
 
+use super::origin::SYSTEM;
 use super::parts::{Order, PartRead, Parts};
 use super::rights::Grants;
 use super::server::{Server, literal, quoted};
@@ -72,7 +73,7 @@ pub fn begin(server: &Server, database: &str, progress: &dyn Progress) -> Result
     parts.wait().map_err(|error| Error::Failed(format!("cannot read from mariadb-dump: {error}")))?;
     let lock = lock.map(Lock::loosen);
     let origin = DatabaseOrigin {
-        system: super::SYSTEM.into(),
+        system: SYSTEM.into(),
         mode: "logical".into(),
         version: version.text,
         database: database.into(),

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::format::manifest::Origin;
 use crate::ops::Progress;
 use crate::ops::restore::RestoreReport;
 use crate::source::access::Place;
@@ -15,7 +16,7 @@ use super::keys;
 use super::rdb::Counts;
 use super::remove;
 use super::resp::{Client, Endpoint, Reply};
-use super::server::{Info, other_counts, rdb_version};
+use super::server::{Info, databases, modules, other_counts, rdb_version};
 use super::stored::{Written, write_dump, write_stored};
 use super::takeover::{self, Stage};
 
@@ -63,7 +64,11 @@ impl Target<'_> {
             Material::Dump(dump) => write_dump(dump, &file, &self.place.staging, progress),
         };
         let facts = written.and_then(|written| {
-            let facts = self.prepare(&mut client, &info, attempt, &written, progress)?;
+            let wanted = match material {
+                Material::Stored(stored) => modules_of(stored.origin()),
+                Material::Dump(_) => None,
+            };
+            let facts = self.prepare((&mut client, &info), attempt, (&written, wanted), progress)?;
             Ok((written, facts))
         });
         let (written, mut facts) = match facts {
@@ -87,10 +92,9 @@ impl Target<'_> {
 
     fn prepare(
         &self,
-        client: &mut Client,
-        info: &Info,
+        (client, info): (&mut Client, &Info),
         attempt: &Attempt,
-        written: &Written,
+        (written, wanted): (&Written, Option<Vec<String>>),
         progress: &dyn Progress,
     ) -> Result<BTreeMap<String, String>> {
         let reads = rdb_version(client, info)?;
@@ -103,6 +107,16 @@ impl Target<'_> {
                 self.endpoint.shown,
                 info.version()
             )));
+        }
+        // A server that loads a database or a module's part which it has not exits, data and all.
+        let databases = databases(client, info);
+        if let Some(beyond) = written.counts.keys().find(|db| **db >= databases) {
+            return Err(Error::Refused(format!(
+                "the snapshot has a database {beyond}, and the server has {databases} of them (its setting `databases`)"
+            )));
+        }
+        if written.has_modules && self.options.restore == Restore::Replication {
+            has_modules(client, wanted)?;
         }
         let facts = match self.options.restore {
             Restore::Replication => takeover::prepare(client, info, self.options)?,
@@ -191,6 +205,32 @@ impl Target<'_> {
         };
         self.clean(attempt)?;
         Ok(if back { Reverted::Back } else { Reverted::NeedsSafety })
+    }
+}
+
+/// The modules that the server of a snapshot had.
+fn modules_of(origin: &Origin) -> Option<Vec<String>> {
+    match origin {
+        Origin::Database(origin) => {
+            origin.facts.get("modules").map(|names| names.split(',').map(str::to_string).collect())
+        }
+        _ => None,
+    }
+}
+
+/// Makes sure that the server has the modules whose data it is to load. Of a dump it is not known which these are.
+fn has_modules(client: &mut Client, wanted: Option<Vec<String>>) -> Result<()> {
+    let Some(wanted) = wanted else {
+        return Err(Error::Refused(
+            "the dump has a module's data, and a server without that module would end by it; `?restore=keys` in the URL tries key by key".into(),
+        ));
+    };
+    let present = modules(client)?;
+    match wanted.iter().find(|name| !present.contains(name)) {
+        Some(absent) => Err(Error::Refused(format!(
+            "the snapshot has a module's data, and the server has not loaded the module {absent}; load it first"
+        ))),
+        None => Ok(()),
     }
 }
 
