@@ -168,8 +168,11 @@ pub fn check(database: &Database, attempt: &Attempt, staged: &Staged, progress: 
         let port = home.bolt_port();
         let listens = || port.is_none_or(connects);
         // Starting it has waited for one of the two.
+        let up = match database.user(&home)? {
+            Some(_) => wait_for(|| Ok(port.is_none_or(connects)))?,
+            None => port.is_some_and(connects),
+        };
         let open = database.user(&home)?.is_some();
-        let up = if open { wait_for(|| Ok(port.is_none_or(connects)))? } else { port.is_some_and(connects) };
         let shown = port.map_or_else(String::new, |port| format!(", and listens on port {port}"));
         checks.push(match (up, open) {
             (true, true) => Check::passed("server", format!("Neo4j has the database open{shown}")),
