@@ -12,7 +12,7 @@
 //!   3. one `RENAME TABLE` moves the hidden old tables out, and the new ones in, hidden;
 //!   4. triggers are made on the hidden new tables, and routines;
 //!   5. one `RENAME TABLE` shows the new tables;
-//!   6. views and events are made.
+//!   6. views and events are made, and defaults name the sequences where they are now.
 //!
 //! What is needed for it stands in a table of the new database, which is written in one transaction before the first
 //! step: the tables of both sides, triggers, and the texts of the rest. Where each table is tells how far it came. So
@@ -106,7 +106,8 @@ impl<'s> Exchange<'s> {
         let (triggers, programs) = (self.notes.triggers(side)?, self.notes.programs(side)?);
         let others = !self.notes.triggers(side.other())?.is_empty() || !self.notes.programs(side.other())?.is_empty();
         if triggers.is_empty() && programs.is_empty() && !others {
-            return self.rename(&tables, &[(side.other(), TablePlace::Home), (side, TablePlace::Live)]);
+            self.rename(&tables, &[(side.other(), TablePlace::Home), (side, TablePlace::Live)])?;
+            return self.name_sequences();
         }
         if !self.notes.has(side, "shown")? {
             self.notes.set_shown(None)?;
@@ -119,8 +120,34 @@ impl<'s> Exchange<'s> {
             self.rename(&self.tables()?, &[(side, TablePlace::Live)])?;
             self.notes.set_shown(Some(side))?;
         }
+        self.name_sequences()?;
         self.feed(&programs.views)?;
         self.feed(&programs.events)
+    }
+
+    /// Columns whose default is a sequence's next value name the sequence's database: the one that they were made in.
+    /// Until that is the used one, an insertion that needs the default is an error.
+    fn name_sequences(&self) -> Result<()> {
+        let made_in = format!("nextval({}.", quoted(&self.home(Side::New)));
+        let rows = self.server.ask(&format!(
+            "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS \
+             WHERE TABLE_SCHEMA = {} AND INSTR(COLUMN_DEFAULT, {}) > 0",
+            literal(&self.database),
+            literal(&made_in)
+        ))?;
+        let used = format!("nextval({}.", quoted(&self.database));
+        let mut sql = format!("SET lock_wait_timeout = {LOCK_WAIT};\n");
+        for row in rows {
+            let [table, column, default] = <[String; 3]>::try_from(row).map_err(|_| unreadable())?;
+            sql.push_str(&format!(
+                "ALTER TABLE {}.{} ALTER COLUMN {} SET DEFAULT ({});\n",
+                quoted(&self.database),
+                quoted(&table),
+                quoted(&column),
+                default.replace(&made_in, &used)
+            ));
+        }
+        self.server.ask(&sql).map(drop)
     }
 
     fn feed(&self, text: &[u8]) -> Result<()> {

@@ -113,8 +113,8 @@ impl Write for Keeping<'_> {
 }
 
 /// Passes a dump's text on, with another database's name in the statements that name one: where a routine, a trigger or
-/// an event was made under another character set than the database has now, the dump changes that before and after; and
-/// triggers whose authors named the database.
+/// an event was made under another character set than the database has now, the dump changes that before and after;
+/// triggers whose authors named the database; and columns whose default is a sequence's next value.
 struct Renaming<'o> {
     out: BufWriter<&'o mut dyn Write>,
     /// `ALTER DATABASE`, the dump's database, a blank.
@@ -122,6 +122,8 @@ struct Renaming<'o> {
     to: Vec<u8>,
     /// The dump's database.
     of: String,
+    /// `nextval(`, the database, a dot: the default of a column; and what stands there then.
+    default: (Vec<u8>, Vec<u8>),
     /// A line's beginning that may be such a statement; all of a trigger.
     held: Vec<u8>,
     in_trigger: bool,
@@ -136,6 +138,7 @@ impl<'o> Renaming<'o> {
             from: head(from),
             to: head(to),
             of: from.into(),
+            default: (default_of(from), default_of(to)),
             held: Vec::new(),
             in_trigger: false,
             at_line_start: true,
@@ -145,7 +148,7 @@ impl<'o> Renaming<'o> {
     /// Whether what is held is, or can become, such a statement.
     fn may_be_one(&self) -> bool {
         let may_be = |begin: &[u8]| self.held.starts_with(begin) || begin.starts_with(&self.held);
-        may_be(&self.from) || may_be(trigger::BEGIN)
+        may_be(&self.from) || may_be(trigger::BEGIN) || may_be(COLUMN)
     }
 
     /// Whether what is held ends here.
@@ -162,6 +165,9 @@ impl<'o> Renaming<'o> {
         if std::mem::take(&mut self.in_trigger) {
             return self.out.write_all(&trigger::unqualified(&held, &self.of));
         }
+        if held.starts_with(COLUMN) {
+            return self.out.write_all(&replaced(&held, &self.default.0, &self.default.1));
+        }
         match held.strip_prefix(self.from.as_slice()).filter(|rest| is_rest_of_alter(rest)) {
             Some(rest) => {
                 self.out.write_all(&self.to)?;
@@ -176,6 +182,26 @@ impl<'o> Renaming<'o> {
         self.pass_held()?;
         self.out.flush()
     }
+}
+
+/// How a line begins that defines a column.
+const COLUMN: &[u8] = b"  `";
+
+/// How a column's default begins that is a sequence's next value. The tool writes the sequence's database.
+pub fn default_of(database: &str) -> Vec<u8> {
+    format!("nextval({}.", quoted(database)).into_bytes()
+}
+
+fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.windows(from.len()).position(|window| window == from) {
+        out.extend_from_slice(rest.get(..at).unwrap_or_default());
+        out.extend_from_slice(to);
+        rest = rest.get(at + from.len()..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    out
 }
 
 /// `CHARACTER SET x COLLATE y ;`, as the tool writes it: with nothing else on the line.
@@ -320,6 +346,7 @@ mod tests {
         let text = "ALTER DATABASE `shop` CHARACTER SET latin1 COLLATE latin1_bin ;\nDELIMITER ;;\n\
                     ALTER DATABASE `shop` CHARACTER SET latin1 COLLATE latin1_bin ;;\n\
                     (1,'ALTER DATABASE `shop` CHARACTER SET latin1 COLLATE latin1_bin ;'),\n\
+                    \x20 `id` int(11) DEFAULT nextval(`shop`.`numbers`),\n(2,'nextval(`shop`.`numbers`)')\n\
                     ALTER DATABASE `shop` COMMENT 'x' ;\nALTER DATABASE `shop2` CHARACTER SET a COLLATE b ;\nALTER";
         for piece in [1, 5, 1000] {
             let mut out = Vec::new();
@@ -327,6 +354,7 @@ mod tests {
             text.as_bytes().chunks(piece).for_each(|bytes| renaming.write_all(bytes).unwrap());
             renaming.finish().unwrap();
             let expected = text.replacen("ALTER DATABASE `shop` CHARACTER", "ALTER DATABASE `n``w` CHARACTER", 2);
+            let expected = expected.replacen("nextval(`shop`", "nextval(`n``w`", 1);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
             let text = "x;\n/*!50003 CREATE*/ /*!50003 trigger shop.a\nbefore insert on shop.b for each row set @a='\n' \n*/;;\nDELIMITER ;\n";
             let mut out = Vec::new();

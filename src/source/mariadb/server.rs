@@ -206,7 +206,7 @@ impl Server {
     /// The tool `mariadb`, which reads statements from its standard input and prints rows with tabs between columns.
     pub fn statements(&self) -> Result<Command> {
         let mut command = self.command(&self.client()?);
-        command.args(["--batch", "--skip-column-names", "--default-character-set=utf8mb4"]);
+        command.args(["--batch", "--skip-column-names", "--default-character-set=utf8mb4", "--connect-timeout=20"]);
         Ok(command)
     }
 
