@@ -82,7 +82,7 @@ impl Whole<'_> {
             before_restore_of: None,
             effort: Effort::Default,
         };
-        let options = FilesOptions { skip_unreadable: true, always_read, excluded: Vec::new() };
+        let options = FilesOptions { skip_unreadable: true, always_read, excluded: Vec::new(), left_out: Vec::new() };
         self.place.settle()?;
         let (mut speed, stored) = self.meter.once(0, || {
             take_snapshot(self.repo, request, self.progress, |capture| -> Result<Vec<Component>> {

@@ -5,11 +5,11 @@ use crate::format::manifest::Origin;
 
 use super::kind::Kind;
 use super::url::SourceUrl;
-use super::{files, mariadb, postgres, redis, sqlite};
+use super::{files, mariadb, neo4j, postgres, redis, sqlite};
 
 /// Every kind of source that there is. A new database is its folder and a line here.
 pub const KINDS: &[&dyn Kind] =
-    &[&files::Files, &sqlite::Sqlite, &postgres::Postgres, &mariadb::MariaDb, &redis::Redis];
+    &[&files::Files, &sqlite::Sqlite, &postgres::Postgres, &mariadb::MariaDb, &redis::Redis, &neo4j::Neo4j];
 
 /// The kind that a URL's scheme names.
 pub fn kind_of(url: &SourceUrl) -> Result<&'static dyn Kind> {

@@ -7,6 +7,7 @@ pub mod kinds;
 pub mod loaded;
 pub mod mariadb;
 pub mod members;
+pub mod neo4j;
 pub mod open_file;
 mod password;
 pub mod postgres;

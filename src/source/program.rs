@@ -6,13 +6,15 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use crate::error::{Error, Result};
@@ -80,11 +82,32 @@ impl Programs {
         Ok(command)
     }
 
-    /// Runs a shell command of the user's, such as a hook. `what` names it in errors.
+    /// Runs a shell command of the user's, such as a hook or one that starts a server. `what` names it in errors.
+    ///
+    /// What it prints goes into memory, not into a pipe: a server that it leaves running keeps its output open, and
+    /// waiting for the end of that would be waiting for the server.
     pub fn shell(&self, what: &str, text: &str) -> Result<()> {
+        let failed = |error: io::Error| Error::Failed(format!("cannot run {what}: {error}"));
+        let said = memfd_create("said", MemfdFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
+        let mut said = File::from(said);
         let mut command = self.command(Path::new("/bin/sh"));
         command.args(["-c", text]);
-        self.run(command, what, None).map(drop)
+        command.stdout(said.try_clone().map_err(failed)?).stderr(said.try_clone().map_err(failed)?);
+        let mut child = command.spawn().map_err(failed)?;
+        self.running().insert(child.id(), None);
+        let status = child.wait();
+        self.running().remove(&child.id());
+        let status = status.map_err(failed)?;
+        if status.success() {
+            return Ok(());
+        }
+        let len = said.metadata().map_or(0, |stat| stat.len());
+        let from = len.saturating_sub(COMPLAINTS_MAX as u64);
+        let mut text = Vec::new();
+        said.seek(SeekFrom::Start(from))
+            .and_then(|_| said.take(COMPLAINTS_MAX as u64).read_to_end(&mut text))
+            .map_err(failed)?;
+        Err(Error::Failed(format!("{what} failed: {}", reason(&String::from_utf8_lossy(&text), status))))
     }
 
     /// Starts `command`; its standard output is read from what is returned. `name` stands in errors, and `password` never
@@ -350,6 +373,19 @@ mod tests {
         let mut lines: Vec<&str> = std::str::from_utf8(&printed).unwrap().lines().collect();
         lines.sort_unstable();
         assert_eq!(lines, ["GIVEN=yes", "LC_ALL=C.UTF-8", "PATH=/usr/bin:/bin"]);
+    }
+
+    #[test]
+    fn a_command_that_leaves_a_server_running_is_not_waited_for() {
+        let programs = programs();
+        let dir = tempfile::Builder::new().tempdir().unwrap();
+        let fifo = dir.path().join("end");
+        // It ends when the pipe is opened for writing, which is after the command is over.
+        let text = format!("mkfifo {0} && (read x < {0}; echo done) & until [ -p {0} ]; do :; done", fifo.display());
+        programs.shell("the start command", &text).unwrap();
+        std::fs::write(&fifo, "go\n").unwrap();
+        let error = programs.shell("the stop command", "echo first; echo 'no such server' >&2; exit 3").unwrap_err();
+        assert_eq!(error.to_string(), "the stop command failed: first; no such server");
     }
 
     #[test]

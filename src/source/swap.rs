@@ -48,7 +48,7 @@ impl FolderSwap {
 
     /// Removes what an earlier try left at [`FolderSwap::staged`], and makes sure of the folder above.
     pub fn clear(&self) -> Result<()> {
-        remove(&self.staged)?;
+        remove_staged(&self.staged)?;
         let above = self.place.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(above).map_err(|error| Error::target(above, error))
     }
@@ -82,7 +82,7 @@ impl FolderSwap {
                 false => remove(&self.place)?,
             }
         }
-        remove(&self.staged)
+        remove_staged(&self.staged)
     }
 
     /// Removes the old folder. May be done again.
@@ -108,6 +108,24 @@ impl FolderSwap {
         })?;
         sync(self.place.parent().unwrap_or(Path::new("/")))
     }
+}
+
+/// Removes the staged folder, and what a restore into it that was killed has left beside it.
+fn remove_staged(staged: &Path) -> Result<()> {
+    let (Some(above), Some(name)) = (staged.parent(), staged.file_name()) else { return Ok(()) };
+    let partial = format!(".{}.snaphold-partial-", name.to_string_lossy());
+    let entries = match fs::read_dir(above) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::target(above, error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| Error::target(above, error))?;
+        if entry.file_name().to_string_lossy().starts_with(&partial) {
+            remove(&entry.path())?;
+        }
+    }
+    remove(staged)
 }
 
 fn remove(path: &Path) -> Result<()> {
@@ -154,6 +172,10 @@ mod tests {
             swap.revert().unwrap();
             swap.revert().unwrap();
             assert_eq!(read(), "old");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+            // A restore into the staged folder that was killed leaves its own beside it.
+            fs::create_dir(dir.path().join("..data.snaphold-0123abcd.snaphold-partial-77")).unwrap();
+            swap.revert().unwrap();
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         }
         stage(&swap, "new");

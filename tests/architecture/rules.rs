@@ -163,7 +163,7 @@ const CALLS: &[Call] = &[
         ],
     },
     Call {
-        texts: &["process::Command", "Command::new"],
+        texts: &["Command::new"],
         allowed: &[
             ("source/program.rs", "the databases' tools, with the environment that is handed in"),
             ("bench/", "the tools that are measured beside"),

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 use snaphold::error::{Error, Result};
-use snaphold::service::{GRACE_NS, SnapshotView, TakeOptions, format_duration};
+use snaphold::service::{GRACE_NS, ProofView, SnapshotView, TakeOptions, format_duration};
 
 use super::look;
 use crate::cli::args::{Compression, SnapshotCommand, TakeArgs};
 use crate::cli::confirm::{DELETE, consent};
 use crate::cli::context::Context;
 use crate::cli::output::Report;
-use crate::cli::table::{Side, Table, count, fields, size, time, time_or_dash};
+use crate::cli::table::{Side, Table, count, fields, printable, size, time, time_or_dash};
 
 #[derive(Serialize)]
 struct Snapshots {
@@ -130,6 +130,11 @@ fn status(view: &SnapshotView) -> String {
     if view.hold_until.is_some() {
         status.push_str(", held");
     }
+    match &view.proof {
+        Some(proof) if proof.proven => status.push_str(", proven"),
+        Some(_) => status.push_str(", DRILL FAILED"),
+        None => {}
+    }
     status
 }
 
@@ -151,6 +156,8 @@ fn show(view: &SnapshotView) -> String {
         ("deleted by", view.deleted_by.map(str::to_string)),
         ("data goes after", view.purge_after.map(time)),
         ("origin", view.origin.clone()),
+        ("components", components(view)),
+        ("last drill", view.proof.as_ref().map(drill)),
         ("compared with", view.parent.clone()),
         ("before restore of", view.before_restore_of.clone()),
     ];
@@ -175,6 +182,24 @@ fn show(view: &SnapshotView) -> String {
         lines.push(("not readable", count(view.unreadable)));
     }
     fields(&lines)
+}
+
+fn components(view: &SnapshotView) -> Option<String> {
+    let each = view.components.iter().map(|one| format!("{} ({}, {})", one.name, one.origin, size(one.bytes_total)));
+    Some(each.collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty())
+}
+
+fn drill(proof: &ProofView) -> String {
+    let failed: Vec<String> = proof
+        .checks
+        .iter()
+        .filter(|check| !check.ok)
+        .map(|check| format!("{}: {}", check.name, check.detail))
+        .collect();
+    match proof.proven {
+        true => format!("{}: proven by {} checks", time(proof.at), count(proof.checks.len() as u64)),
+        false => format!("{}: NOT proven; {}", time(proof.at), printable(&failed.join("; "))),
+    }
 }
 
 fn delete(context: &Context, specs: &[String], given: Option<&str>, grace_ns: i64) -> Result<Report> {

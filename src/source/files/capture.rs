@@ -49,6 +49,8 @@ pub struct FilesOptions {
     pub always_read: bool,
     /// Folders that are left out: the repository itself, where it lies inside.
     pub excluded: Vec<PathBuf>,
+    /// Names in the folder itself that are left out: what is no data.
+    pub left_out: Vec<String>,
 }
 
 /// Captures everything below `folder` as the component `name`.
@@ -64,15 +66,6 @@ pub fn capture(capture: &Capture<'_>, name: &str, folder: &Path, options: &Files
         )));
     }
     let parent = capture.parent_component(name).filter(|component| component.origin == Origin::Files);
-    let walk = Walk {
-        capture,
-        options,
-        excluded: options.excluded.iter().filter_map(|path| fs::metadata(path).ok()).map(|meta| inode(&meta)).collect(),
-        links: Mutex::default(),
-        images: Mutex::default(),
-        device: metadata.dev(),
-        root: parent.map(|component| &component.root),
-    };
     capture.progress.stage(
         "reading",
         parent.and_then(|parent| match &parent.root.node {
@@ -80,10 +73,30 @@ pub fn capture(capture: &Capture<'_>, name: &str, folder: &Path, options: &Files
             _ => None,
         }),
     );
-    let listing = parent.and_then(|component| content_of(&component.root));
-    let node = walk.folder(folder, Path::new(""), listing, 0)?;
-    let root = Entry { name: Vec::new(), metadata: walk.metadata(folder, &metadata)?, node };
+    let root = capture_folder(capture, folder, options, parent.map(|parent| &parent.root))?;
     Ok(Component { name: name.to_string(), origin: Origin::Files, root, unreadable: capture.unreadable() })
+}
+
+/// Captures everything below `folder`, as an entry without a name. `known` is what the snapshot before has of it.
+pub fn capture_folder(
+    capture: &Capture<'_>,
+    folder: &Path,
+    options: &FilesOptions,
+    known: Option<&Entry>,
+) -> Result<Entry> {
+    let metadata = fs::metadata(folder).map_err(|error| Error::source(folder, error))?;
+    let known = known.filter(|known| matches!(known.node, Node::Directory { .. }));
+    let walk = Walk {
+        capture,
+        options,
+        excluded: options.excluded.iter().filter_map(|path| fs::metadata(path).ok()).map(|meta| inode(&meta)).collect(),
+        links: Mutex::default(),
+        images: Mutex::default(),
+        device: metadata.dev(),
+        root: known,
+    };
+    let node = walk.folder(folder, Path::new(""), known.and_then(content_of), 0)?;
+    Ok(Entry { name: Vec::new(), metadata: walk.metadata(folder, &metadata)?, node })
 }
 
 /// A folder's names, sorted: one text, because a million strings take far more than what is in them.
@@ -103,6 +116,12 @@ impl Names {
         let text = &names.text;
         names.places.sort_unstable_by(|a, b| text.get(a.clone()).cmp(&text.get(b.clone())));
         Ok(names)
+    }
+
+    fn leave_out(&mut self, left_out: &[String]) {
+        let text = &self.text;
+        let is_left_out = |name: &[u8]| left_out.iter().any(|left_out| left_out.as_bytes() == name);
+        self.places.retain(|place| !is_left_out(text.get(place.clone()).unwrap_or_default()));
     }
 
     fn name(&self, place: &Range<usize>) -> &OsStr {
@@ -158,7 +177,10 @@ impl Walk<'_> {
             }
             _ => None,
         };
-        let names = Names::read(path).map_err(|error| Error::source(path, error))?;
+        let mut names = Names::read(path).map_err(|error| Error::source(path, error))?;
+        if depth == 0 {
+            names.leave_out(&self.options.left_out);
+        }
         let mut listing = ListingBuilder::default();
         let folder = FolderAt { path, relative, depth };
         for some in names.places.chunks(NAMES_AT_ONCE) {

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use capture::{FilesOptions, capture};
+pub use capture::{FilesOptions, capture, capture_folder};
 
 use crate::error::{Error, Result};
 use crate::format::manifest::{Component, Origin};
@@ -199,7 +199,7 @@ struct Reading<'s>(&'s Folder);
 impl Capturing for Reading<'_> {
     fn store(self: Box<Self>, capture: &Capture<'_>, name: &str) -> Result<Component> {
         let Settings { skip_unreadable, always_read, ref excluded, .. } = self.0.settings;
-        let options = FilesOptions { skip_unreadable, always_read, excluded: excluded.clone() };
+        let options = FilesOptions { skip_unreadable, always_read, excluded: excluded.clone(), left_out: Vec::new() };
         self::capture(capture, name, &self.0.folder, &options)
     }
 }
