@@ -9,8 +9,8 @@ use crate::server::{Server, is_there, left_behind, place_of};
 const CALLS: &str = "connect,sendto,write,fsync,rename,renameat,renameat2,unlink,unlinkat";
 
 /// `None` where it came to its end before.
-fn killed(place: &Place, at: usize) -> Option<()> {
-    let program = place.command(["restore", "latest", "--no-safety", "--confirm", "RESTORE"]);
+fn killed(place: &Place, first: &str, at: usize) -> Option<()> {
+    let program = place.command(["restore", first, "--confirm", "RESTORE"]);
     let mut strace = Command::new("strace");
     strace.args(["-f", "-o", "/dev/null", "-e"]).arg(format!("trace={CALLS}"));
     strace.arg("-e").arg(format!("inject={CALLS}:signal=SIGKILL:when={at}"));
@@ -35,6 +35,7 @@ pub fn kill_everywhere(option: &str, stride: usize) -> (usize, usize) {
     server.ask(&["DEBUG", "POPULATE", "2000", "key", "100"]);
     let place = place_of(&format!("{}{option}", server.url()));
     place.run(["snapshot", "take", "cache"]).succeeds();
+    let first = place.ids().remove(0);
     let new = server.digest();
     server.ask(&["SET", "text", "present"]);
     server.ask(&["DEL", "hash"]);
@@ -48,7 +49,7 @@ pub fn kill_everywhere(option: &str, stride: usize) -> (usize, usize) {
     let (mut kills, mut left) = (0, 0);
     for at in (1..).step_by(stride) {
         assert_eq!(server.digest(), old);
-        if killed(&place, at).is_none() {
+        if killed(&place, &first, at).is_none() {
             break;
         }
         kills += 1;
@@ -70,8 +71,11 @@ pub fn kill_everywhere(option: &str, stride: usize) -> (usize, usize) {
                 let expected = if word == "--resume" { &new } else { &old };
                 assert_eq!(&server.digest(), expected, "killed at call {at}, then {word}");
             }
-            // Nothing was kept (--no-safety): once the new data is in place there is no way back but on.
-            _ if word == "--abort" => _ = place.run(["restore", "--resume", "cache"]).succeeds(),
+            // Too late to go back: it is completed instead.
+            4 if word == "--abort" => {
+                assert!(done.stderr.contains("complete"), "{at}: {done:?}");
+                place.run(["restore", "--resume", "cache"]).succeeds();
+            }
             _ => panic!("killed at call {at}, then {word}: {done:?}"),
         }
         let now = server.digest();
