@@ -166,7 +166,6 @@ pub fn check(database: &Database, attempt: &Attempt, staged: &Staged, progress: 
     if staged.facts.contains_key(RESTART) && checks.iter().all(|check| check.ok) {
         progress.stage("waiting for Neo4j", None);
         let port = home.bolt_port();
-        let listens = || port.is_none_or(connects);
         // Starting it has waited for one of the two.
         let up = match database.user(&home)? {
             Some(_) => wait_for(|| Ok(port.is_none_or(connects)))?,
