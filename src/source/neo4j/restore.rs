@@ -13,7 +13,7 @@ use crate::ops::Progress;
 use crate::source::kind::{Attempt, Check, Material, Reverted, Staged};
 use crate::source::swap::FolderSwap;
 
-use super::database::{Database, connects, wait_for};
+use super::database::{CHANGE_MAX_S, Database, connects, wait_for};
 use super::home::Home;
 use super::lock::{self, DATABASE_LOCK};
 use super::stage::Folders;
@@ -168,7 +168,7 @@ pub fn check(database: &Database, attempt: &Attempt, staged: &Staged, progress: 
         let port = home.bolt_port();
         // Starting it has waited for one of the two.
         let up = match database.user(&home)? {
-            Some(_) => wait_for(|| Ok(port.is_none_or(connects)))?,
+            Some(_) => wait_for(CHANGE_MAX_S, || Ok(port.is_none_or(connects)))?,
             None => port.is_some_and(connects),
         };
         let open = database.user(&home)?.is_some();
