@@ -35,7 +35,8 @@ fn export(place: &Place, format: &str, to: &str, more: &[&str]) -> PathBuf {
 fn a_dump_of_neo4j_5_is_counted_the_same_by_a_real_server() {
     let place = loaded("movies-50.dump");
     let Some(home) = Home::make(&place.path("home5"), CURRENT, "movies") else { return };
-    home.load("movies", &export(&place, "dump", "movies.dump", &[]));
+    let exported = export(&place, "dump", "movies.dump", &[]);
+    home.load("movies", &exported);
     assert_eq!(home.counts(), MOVIES);
 
     let archive = export(&place, "tar.gz", "movies.tar.gz", &[]);
@@ -43,8 +44,7 @@ fn a_dump_of_neo4j_5_is_counted_the_same_by_a_real_server() {
     assert!(status.success());
     let dump = place.path("tmp/graph.dump");
     assert!(fs::read(&dump).unwrap().starts_with(b"DZV1"));
-    home.load("movies", &dump);
-    assert_eq!(home.counts(), MOVIES);
+    assert!(fs::read(&dump).unwrap() == fs::read(&exported).unwrap());
 
     // What Snaphold captures of the store that is there now, the real tool loads too.
     place.run(["instance", "add", "movies", "--source", &home.source("movies")]).succeeds();
@@ -77,10 +77,7 @@ fn dumps_of_older_versions_go_through_4_4_to_5() {
         let new = Home::make(&place.path("home5"), CURRENT, "neo4j").unwrap();
         let cloned = place.run(["clone", "latest", "--name", "new", "--source", &new.source("neo4j")]).succeeds();
         assert!(cloned.stderr.contains("database migrate"), "{}", cloned.stderr);
-        let migrated = new.admin(&["database", "migrate", "neo4j", "--force-btree-indexes-to-range"]);
-        assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
-        assert_eq!(new.counts(), counts, "{name}");
-        // The drill does the same by itself, with the 5.26 that NEO4J_HOME names.
+        // The drill migrates by itself, with the 5.26 that NEO4J_HOME names.
         let id = &place.ids()[1];
         let output = place.command(["drill", id, "--json"]).env("NEO4J_HOME", &new.path).output().unwrap();
         let drilled = Done::of(output).object();

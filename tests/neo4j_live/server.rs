@@ -143,7 +143,7 @@ impl Home {
 
     /// Commands as a user gives them to Snaphold, which leave the server running behind them; and who ends it at last.
     pub fn commands(&self) -> (String, String, Stopper) {
-        let pid = self.path.join("run/neo4j.pid");
+        let pid = self.path.join("run/started.pid");
         let words = self.java("org.neo4j.server.CommunityEntryPoint").join("' '");
         let (home, pid_file) = (self.text(), pid.display());
         let start = format!(

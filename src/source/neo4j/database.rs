@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::{Pid, test_kill_process};
+
 use crate::error::{Error, Result};
 use crate::ops::Progress;
 use crate::source::access::{Place, Settings};
@@ -21,7 +23,9 @@ pub const DATABASES: &str = "databases";
 /// The folder of a component that the folder of transaction logs lies in.
 pub const TRANSACTIONS: &str = "transactions";
 /// How long a server that was told to stop may take, and one that was told to start.
-const CHANGE_MAX_S: u32 = 300;
+pub const CHANGE_MAX_S: u32 = 300;
+/// How long a process that gave up its database is given to end.
+const END_MAX_S: u32 = 20;
 const LOOKS_A_SECOND: u32 = 10;
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 
@@ -71,14 +75,17 @@ impl Database {
     /// Stops the server by the instance's command, and waits until the database is not open any more.
     pub fn stop(&self, home: &Home, stop: &str, progress: &dyn Progress) -> Result<()> {
         progress.stage("stopping Neo4j", None);
+        let process = self.user(home)?;
         self.place.programs.shell("the stop command", stop)?;
-        match wait_for(|| Ok(self.user(home)?.is_none()))? {
-            true => Ok(()),
-            false => Err(Error::Failed(format!(
-                "the stop command ended, but the database is still in use after {} s",
-                CHANGE_MAX_S
-            ))),
+        if !wait_for(CHANGE_MAX_S, || Ok(self.user(home)?.is_none()))? {
+            return Err(Error::Failed(format!(
+                "the stop command ended, but the database is still in use after {CHANGE_MAX_S} s"
+            )));
         }
+        // A server lets go of its databases before it has ended, and what it does at its end would meet the next one. One
+        // that only has this database stopped goes on.
+        let process = process.and_then(|process| Pid::from_raw(i32::try_from(process).ok()?));
+        wait_for(END_MAX_S, || Ok(process.is_none_or(|process| test_kill_process(process).is_err()))).map(drop)
     }
 
     /// Starts the server by the instance's command, and waits until it has the database open: a command may end before
@@ -87,7 +94,7 @@ impl Database {
         self.place.programs.shell("the start command", start)?;
         // It listens once it has opened its databases, or has failed to.
         let listens = || home.bolt_port().is_some_and(connects);
-        wait_for(|| Ok(self.user(home)?.is_some() || listens()))?;
+        wait_for(CHANGE_MAX_S, || Ok(self.user(home)?.is_some() || listens()))?;
         Ok(self.user(home)?.is_some())
     }
 
@@ -158,8 +165,8 @@ pub fn connects(port: u16) -> bool {
 }
 
 /// Waits until something is so, but not for ever.
-pub fn wait_for(mut is_so: impl FnMut() -> Result<bool>) -> Result<bool> {
-    for _ in 0..CHANGE_MAX_S * LOOKS_A_SECOND {
+pub fn wait_for(seconds: u32, mut is_so: impl FnMut() -> Result<bool>) -> Result<bool> {
+    for _ in 0..seconds * LOOKS_A_SECOND {
         if is_so()? {
             return Ok(true);
         }

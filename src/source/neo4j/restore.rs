@@ -13,7 +13,7 @@ use crate::ops::Progress;
 use crate::source::kind::{Attempt, Check, Material, Reverted, Staged};
 use crate::source::swap::FolderSwap;
 
-use super::database::{Database, connects, wait_for};
+use super::database::{CHANGE_MAX_S, Database, connects, wait_for};
 use super::home::Home;
 use super::lock::{self, DATABASE_LOCK};
 use super::stage::Folders;
@@ -166,10 +166,9 @@ pub fn check(database: &Database, attempt: &Attempt, staged: &Staged, progress: 
     if staged.facts.contains_key(RESTART) && checks.iter().all(|check| check.ok) {
         progress.stage("waiting for Neo4j", None);
         let port = home.bolt_port();
-        let listens = || port.is_none_or(connects);
         // Starting it has waited for one of the two.
         let up = match database.user(&home)? {
-            Some(_) => wait_for(|| Ok(port.is_none_or(connects)))?,
+            Some(_) => wait_for(CHANGE_MAX_S, || Ok(port.is_none_or(connects)))?,
             None => port.is_some_and(connects),
         };
         let open = database.user(&home)?.is_some();
