@@ -103,7 +103,13 @@ impl Server {
     }
 
     pub fn save(&self) {
-        assert_eq!(self.ask(&["SAVE"]), "OK");
+        // The child that made a dump for a replica may still be at its end.
+        loop {
+            match self.ask(&["SAVE"]).as_str() {
+                "OK" => return,
+                busy => assert!(busy.contains("in progress"), "{busy}"),
+            }
+        }
     }
 
     /// Ends it as a user would, and starts it again on what it saved.

@@ -41,6 +41,12 @@ impl Target<'_> {
         self.place.staging.join(format!("snaphold-redis-{}.functions", attempt.id))
     }
 
+    /// Says that the server has had the new data: no later step may take that for untouched, though the server forgets it
+    /// when the safety snapshot is put back and that breaks off.
+    fn mark(&self, attempt: &Attempt) -> PathBuf {
+        self.place.staging.join(format!("snaphold-redis-{}.loaded", attempt.id))
+    }
+
     fn connect(&self) -> Result<(Client, Info)> {
         let mut client = Client::connect(self.endpoint)?;
         let info = Info::of(&mut client)?;
@@ -180,7 +186,7 @@ impl Target<'_> {
     }
 
     fn clean(&self, attempt: &Attempt) -> Result<()> {
-        remove(&self.file(attempt)).and(remove(&self.functions(attempt)))
+        remove(&self.file(attempt)).and(remove(&self.functions(attempt))).and(remove(&self.mark(attempt)))
     }
 
     /// Goes back.
@@ -191,8 +197,12 @@ impl Target<'_> {
             (Restore::Replication, Some(staged)) => {
                 let (_, info) = self.connect()?;
                 let stage = takeover::undo(self.endpoint, attempt, staged)?;
-                // It has no way to load beside what it has.
-                stage == Stage::Before && !info.is_dragonfly()
+                // Dragonfly has no way to load beside what it has.
+                let mark = self.mark(attempt);
+                if stage != Stage::Before || info.is_dragonfly() {
+                    fs::write(&mark, []).map_err(|error| Error::target(&mark, error))?;
+                }
+                !mark.exists()
             }
             (Restore::Keys, None) => {
                 keys::clear(&mut self.connect()?.0, attempt)?;
@@ -203,7 +213,7 @@ impl Target<'_> {
                 keys::undo(&mut self.connect()?.0, attempt, staged, functions)?
             }
         };
-        self.clean(attempt)?;
+        remove(&self.file(attempt)).and(remove(&self.functions(attempt)))?;
         Ok(if back { Reverted::Back } else { Reverted::NeedsSafety })
     }
 }
