@@ -39,13 +39,23 @@ pub struct Reading {
     stream: Option<Stream>,
     shown: String,
     version: String,
+    /// The modules that the server has, which are needed to load what they saved.
+    modules: Vec<String>,
     /// How it is read.
     way: &'static str,
     notice: Option<String>,
 }
 
+/// What a server says that is kept with the snapshot.
+pub struct Said {
+    /// Its version.
+    pub version: String,
+    /// Its modules.
+    pub modules: Vec<String>,
+}
+
 /// Fixes the point in time, and begins to read.
-pub fn begin(endpoint: &Endpoint, options: &Options, place: &Place, version: String) -> Result<Reading> {
+pub fn begin(endpoint: &Endpoint, options: &Options, place: &Place, said: Said) -> Result<Reading> {
     let (sender, counts) = unbounded();
     let cancelled = Arc::new(AtomicBool::new(false));
     let mut reading = Reading {
@@ -54,7 +64,8 @@ pub fn begin(endpoint: &Endpoint, options: &Options, place: &Place, version: Str
         cancelled: cancelled.clone(),
         stream: None,
         shown: endpoint.shown.clone(),
-        version,
+        version: said.version,
+        modules: said.modules,
         way: "replication",
         notice: None,
     };
@@ -151,6 +162,9 @@ impl Capturing for Reading {
             ("via".to_string(), self.way.to_string()),
             ("rdb_version".to_string(), collected.version.to_string()),
         ]);
+        if !self.modules.is_empty() {
+            facts.insert("modules".to_string(), self.modules.join(","));
+        }
         facts.extend(collected.counts.iter().map(|(db, counts)| (format!("db{db}"), counts.to_line())));
         capture.progress.stage("storing the data set", None);
         let mut store = MemberStore::new(capture, name, &self.shown);

@@ -34,7 +34,7 @@ pub fn hold(stored: &Stored<'_>, query: Option<&str>, place: &Place, progress: &
     let user = User::for_servers(&["redis"]);
     let file = folder.path().join(FILE);
     let written = write_stored(stored, &file, progress)?;
-    if written.counts.values().any(|counts| counts.types.contains_key(&KeyType::Module)) {
+    if written.has_modules {
         return Err(Error::Refused(
             "the snapshot has values of a module, which a throw-away server has not loaded".into(),
         ));

@@ -14,14 +14,11 @@ use crate::source::kind::{Attempt, Staged};
 
 use super::rdb::{Counts, Entry, Fault, Visitor, dump_payload, function_payload, parse, shown_name};
 use super::resp::{Client, Reply, put_command};
-use super::server::{Info, setting};
+use super::server::{Info, databases};
 
 /// A pipeline is sent when it has so many bytes, or commands.
 const PIPELINE: usize = 1 << 20;
 const COMMANDS: usize = 1000;
-/// Databases that a server has unless it says otherwise.
-const DATABASES: u64 = 16;
-
 /// Databases of the server, each with the one that the new data is loaded into; `None`: keys are replaced in place.
 type Pairs = Option<Vec<(u64, u64)>>;
 
@@ -56,11 +53,6 @@ pub fn stage(
     let present = info.keys();
     let all: BTreeSet<u64> = present.keys().chain(counts.keys()).copied().collect();
     let databases = databases(client, &info);
-    if let Some(beyond) = counts.keys().find(|db| **db >= databases) {
-        return Err(Error::Refused(format!(
-            "the snapshot has a database {beyond}, and the server has {databases} (the setting `databases`)"
-        )));
-    }
     let free: Vec<u64> = (0..databases).rev().filter(|db| !all.contains(db)).collect();
     if info.is_cluster() || free.len() < all.len() {
         progress.notice("keys will be replaced one by one, in place: until that is over the data is a mixture");
@@ -75,15 +67,6 @@ pub fn stage(
     load(client, file, &|db| spare_of.get(&db).copied().unwrap_or(db), progress)?;
     let text: Vec<String> = pairs.iter().map(|(db, spare)| format!("{db}:{spare}")).collect();
     Ok(vec![("way", "beside".to_string()), ("pairs", text.join(","))])
-}
-
-/// How many databases the server has.
-fn databases(client: &mut Client, info: &Info) -> u64 {
-    if info.is_cluster() {
-        return 1;
-    }
-    // Who may not ask believes in the usual number.
-    setting(client, "databases").ok().flatten().and_then(|text| text.parse().ok()).unwrap_or(DATABASES)
 }
 
 fn pairs(staged: &Staged) -> Pairs {

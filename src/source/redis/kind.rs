@@ -16,7 +16,7 @@ use crate::source::url::SourceUrl;
 use super::endpoint::{Options, Restore, Via, of_url};
 use super::resp::{Client, Endpoint, Reply};
 use super::restore::Target;
-use super::server::Info;
+use super::server::{Info, modules};
 use super::{capture, drill, stored};
 
 /// Redis, and what speaks its protocol.
@@ -139,8 +139,9 @@ impl Source for Server {
     }
 
     fn begin<'s>(&'s self, _: &dyn Progress) -> Result<Box<dyn Capturing + 's>> {
-        let (_, info) = self.info()?;
-        Ok(Box::new(capture::begin(&self.endpoint, &self.options, &self.place, info.version())?))
+        let (mut client, info) = self.info()?;
+        let said = capture::Said { version: info.version(), modules: modules(&mut client)? };
+        Ok(Box::new(capture::begin(&self.endpoint, &self.options, &self.place, said)?))
     }
 
     fn accepts(&self, origin: &Origin) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! Redis, and what speaks its protocol: Dragonfly. docs/sources/REDIS.md says what a user needs to know.
+//! Redis, and what speaks its protocol: Dragonfly. docs/sources/redis.md says what a user needs to know.
 //!
 //! - [`rdb`]: the data set's file, read whole, checked and put into one order
 //! - [`resp`]: a connection; [`server`]: what a server says of itself

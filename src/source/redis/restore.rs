@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::format::manifest::Origin;
 use crate::ops::Progress;
 use crate::ops::restore::RestoreReport;
 use crate::source::access::Place;
@@ -15,7 +16,7 @@ use super::keys;
 use super::rdb::Counts;
 use super::remove;
 use super::resp::{Client, Endpoint, Reply};
-use super::server::{Info, other_counts, rdb_version};
+use super::server::{Info, databases, modules, other_counts, rdb_version};
 use super::stored::{Written, write_dump, write_stored};
 use super::takeover::{self, Stage};
 
@@ -38,6 +39,12 @@ impl Target<'_> {
     /// The functions that the server had.
     fn functions(&self, attempt: &Attempt) -> PathBuf {
         self.place.staging.join(format!("snaphold-redis-{}.functions", attempt.id))
+    }
+
+    /// Says that the server has had the new data: no later step may take that for untouched, though the server forgets it
+    /// when the safety snapshot is put back and that breaks off.
+    fn mark(&self, attempt: &Attempt) -> PathBuf {
+        self.place.staging.join(format!("snaphold-redis-{}.loaded", attempt.id))
     }
 
     fn connect(&self) -> Result<(Client, Info)> {
@@ -63,7 +70,11 @@ impl Target<'_> {
             Material::Dump(dump) => write_dump(dump, &file, &self.place.staging, progress),
         };
         let facts = written.and_then(|written| {
-            let facts = self.prepare(&mut client, &info, attempt, &written, progress)?;
+            let wanted = match material {
+                Material::Stored(stored) => modules_of(stored.origin()),
+                Material::Dump(_) => None,
+            };
+            let facts = self.prepare((&mut client, &info), attempt, (&written, wanted), progress)?;
             Ok((written, facts))
         });
         let (written, mut facts) = match facts {
@@ -87,10 +98,9 @@ impl Target<'_> {
 
     fn prepare(
         &self,
-        client: &mut Client,
-        info: &Info,
+        (client, info): (&mut Client, &Info),
         attempt: &Attempt,
-        written: &Written,
+        (written, wanted): (&Written, Option<Vec<String>>),
         progress: &dyn Progress,
     ) -> Result<BTreeMap<String, String>> {
         let reads = rdb_version(client, info)?;
@@ -103,6 +113,16 @@ impl Target<'_> {
                 self.endpoint.shown,
                 info.version()
             )));
+        }
+        // A server that loads a database or a module's part which it has not exits, data and all.
+        let databases = databases(client, info);
+        if let Some(beyond) = written.counts.keys().find(|db| **db >= databases) {
+            return Err(Error::Refused(format!(
+                "the snapshot has a database {beyond}, and the server has {databases} of them (its setting `databases`)"
+            )));
+        }
+        if written.has_modules && self.options.restore == Restore::Replication {
+            has_modules(client, wanted)?;
         }
         let facts = match self.options.restore {
             Restore::Replication => takeover::prepare(client, info, self.options)?,
@@ -166,7 +186,7 @@ impl Target<'_> {
     }
 
     fn clean(&self, attempt: &Attempt) -> Result<()> {
-        remove(&self.file(attempt)).and(remove(&self.functions(attempt)))
+        remove(&self.file(attempt)).and(remove(&self.functions(attempt))).and(remove(&self.mark(attempt)))
     }
 
     /// Goes back.
@@ -177,8 +197,12 @@ impl Target<'_> {
             (Restore::Replication, Some(staged)) => {
                 let (_, info) = self.connect()?;
                 let stage = takeover::undo(self.endpoint, attempt, staged)?;
-                // It has no way to load beside what it has.
-                stage == Stage::Before && !info.is_dragonfly()
+                // Dragonfly has no way to load beside what it has.
+                let mark = self.mark(attempt);
+                if stage != Stage::Before || info.is_dragonfly() {
+                    fs::write(&mark, []).map_err(|error| Error::target(&mark, error))?;
+                }
+                !mark.exists()
             }
             (Restore::Keys, None) => {
                 keys::clear(&mut self.connect()?.0, attempt)?;
@@ -189,8 +213,34 @@ impl Target<'_> {
                 keys::undo(&mut self.connect()?.0, attempt, staged, functions)?
             }
         };
-        self.clean(attempt)?;
+        remove(&self.file(attempt)).and(remove(&self.functions(attempt)))?;
         Ok(if back { Reverted::Back } else { Reverted::NeedsSafety })
+    }
+}
+
+/// The modules that the server of a snapshot had.
+fn modules_of(origin: &Origin) -> Option<Vec<String>> {
+    match origin {
+        Origin::Database(origin) => {
+            origin.facts.get("modules").map(|names| names.split(',').map(str::to_string).collect())
+        }
+        _ => None,
+    }
+}
+
+/// Makes sure that the server has the modules whose data it is to load. Of a dump it is not known which these are.
+fn has_modules(client: &mut Client, wanted: Option<Vec<String>>) -> Result<()> {
+    let Some(wanted) = wanted else {
+        return Err(Error::Refused(
+            "the dump has a module's data, and a server without that module would end by it; `?restore=keys` in the URL tries key by key".into(),
+        ));
+    };
+    let present = modules(client)?;
+    match wanted.iter().find(|name| !present.contains(name)) {
+        Some(absent) => Err(Error::Refused(format!(
+            "the snapshot has a module's data, and the server has not loaded the module {absent}; load it first"
+        ))),
+        None => Ok(()),
     }
 }
 

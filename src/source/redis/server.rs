@@ -88,6 +88,33 @@ pub fn set(client: &mut Client, name: &str, value: &str) -> Result<()> {
     client.call(&[b"CONFIG", b"SET", name.as_bytes(), value.as_bytes()]).map(drop)
 }
 
+/// Databases that a server has unless it says otherwise.
+const DATABASES: u64 = 16;
+
+/// How many databases the server has.
+pub fn databases(client: &mut Client, info: &Info) -> u64 {
+    if info.is_cluster() {
+        return 1;
+    }
+    // Who may not ask believes in the usual number.
+    setting(client, "databases").ok().flatten().and_then(|text| text.parse().ok()).unwrap_or(DATABASES)
+}
+
+/// The modules that it has loaded, sorted. Empty too where it does not say.
+pub fn modules(client: &mut Client) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for module in client.ask(&[b"MODULE", b"LIST"])?.parts() {
+        let parts = module.parts();
+        let pairs = parts.chunks(2).find_map(|pair| match pair {
+            [Reply::Bulk(word), value] if word == b"name" => Some(value.to_text()),
+            _ => None,
+        });
+        names.extend(pairs);
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// The newest version of RDB that a server reads.
 pub fn rdb_version(client: &mut Client, info: &Info) -> Result<u32> {
     // It stands at the end of whatever the server serialises, and functions are serialised even where there are none.

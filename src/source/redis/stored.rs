@@ -29,6 +29,15 @@ pub struct Written {
     pub version: u32,
     /// What each database holds.
     pub counts: BTreeMap<u64, Counts>,
+    /// Whether modules saved anything in it.
+    pub has_modules: bool,
+}
+
+impl Written {
+    fn new(bytes: u64, version: u32, counts: BTreeMap<u64, Counts>, beside: bool) -> Self {
+        let has_modules = beside || counts.values().any(|counts| counts.types.contains_key(&KeyType::Module));
+        Self { bytes, version, counts, has_modules }
+    }
 }
 
 /// Lets `visitor` go through a stored data set.
@@ -42,9 +51,16 @@ pub fn visit(stored: &Stored<'_>, visitor: &mut dyn Visitor) -> Result<Parsed> {
 struct InOrder {
     last: Vec<u8>,
     counts: BTreeMap<u64, Counts>,
+    /// Whether a module saved something beside the keys.
+    beside: bool,
 }
 
 impl Visitor for InOrder {
+    fn module(&mut self, _: bool, _: &[u8]) -> Result<(), Fault> {
+        self.beside = true;
+        Ok(())
+    }
+
     fn key(&mut self, entry: &Entry<'_>) -> Result<(), Fault> {
         let name = shown_name(entry.db, entry.key);
         if self.last >= name {
@@ -79,7 +95,7 @@ pub fn write_stored(stored: &Stored<'_>, path: &Path, progress: &dyn Progress) -
         }
     })?;
     file.sync_all().map_err(|error| Error::target(path, error))?;
-    Ok(Written { bytes: content.len(), version: parsed.version, counts: found.counts })
+    Ok(Written::new(content.len(), parsed.version, found.counts, found.beside))
 }
 
 /// Writes what is read to a file too.
@@ -122,7 +138,7 @@ pub fn write_dump(dump: &Dump<'_>, path: &Path, folder: &Path, progress: &dyn Pr
     let named = |fault: Fault| fault.named(dump.file_name);
     let parsed = parse(&mut head.as_slice().chain(reader), &mut collector).map_err(named)?;
     let collected = collector.finish(&parsed).map_err(named)?;
-    let (version, counts) = (collected.version.max(5), collected.counts.clone());
+    let (version, counts, beside) = (collected.version.max(5), collected.counts.clone(), collected.has_beside());
     let mut canonical = CanonicalReader::new(collected);
     let mut out = new_file(path)?;
     let copied = io::copy(&mut canonical, &mut out);
@@ -131,7 +147,7 @@ pub fn write_dump(dump: &Dump<'_>, path: &Path, folder: &Path, progress: &dyn Pr
     }
     let bytes = copied.map_err(|error| Error::target(path, error))?;
     out.sync_all().map_err(|error| Error::target(path, error))?;
-    Ok(Written { bytes, version, counts })
+    Ok(Written::new(bytes, version, counts, beside))
 }
 
 /// A new file that only its owner may read, in the place of one that an earlier try left.

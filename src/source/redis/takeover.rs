@@ -41,9 +41,14 @@ pub enum Stage {
     Done,
 }
 
-/// The replication id of a restore: forty hexadecimal digits.
+/// The replication id of a restore: forty hexadecimal digits. The safety snapshot that is put back is restored under the
+/// same id, so what is restored belongs to it.
 fn replication_id(attempt: &Attempt) -> String {
-    blake3::hash(format!("snaphold restore {}", attempt.id).as_bytes()).to_hex().chars().take(40).collect()
+    blake3::hash(format!("snaphold restore {} of {}", attempt.id, attempt.of).as_bytes())
+        .to_hex()
+        .chars()
+        .take(40)
+        .collect()
 }
 
 /// Where the server is.

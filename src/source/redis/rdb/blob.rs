@@ -215,8 +215,7 @@ fn walk_zipmap<'b>(blob: &'b [u8], visit: &mut dyn FnMut(Element<'b>)) -> Option
     let mut cursor = Cursor { bytes: blob, at: 0 };
     let declared = cursor.byte()?;
     let mut count = 0_u64;
-    loop {
-        let Some(len) = zipmap_length(&mut cursor)? else { break };
+    while let Some(len) = zipmap_length(&mut cursor)? {
         visit(Element::Bytes(cursor.take(len)?));
         let len = zipmap_length(&mut cursor)??;
         let free = cursor.byte()?;

@@ -3,8 +3,8 @@
 use std::io::{self, Read};
 
 use super::collect::Collected;
-use super::output::put_string;
-use super::parse::{AUX, END, FUNCTION2, put_database};
+use super::output::{FUNCTION2, put_string};
+use super::parse::{AUX, END, put_database};
 use super::{CRC, Fault};
 
 /// What is made ahead, bytes, about.

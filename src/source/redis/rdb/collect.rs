@@ -62,6 +62,13 @@ pub struct Collected {
     pub checksum: super::Checksum,
 }
 
+impl Collected {
+    /// Whether modules saved something beside the keys.
+    pub fn has_beside(&self) -> bool {
+        !self.before.is_empty() || !self.after.is_empty()
+    }
+}
+
 impl Collector {
     /// What does not fit into memory goes into a file in `folder`.
     pub fn new(folder: &Path) -> Self {

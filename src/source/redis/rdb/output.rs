@@ -2,6 +2,9 @@
 
 use super::CRC;
 
+/// Marks a library of functions.
+pub const FUNCTION2: u8 = 245;
+
 /// Appends a length.
 pub fn put_length(out: &mut Vec<u8>, len: u64) {
     match len {
@@ -69,7 +72,7 @@ pub fn dump_payload(kind: u8, value: &[u8], version: u32) -> Vec<u8> {
 pub fn function_payload(libraries: &[Vec<u8>], version: u32) -> Vec<u8> {
     let mut out = Vec::new();
     for code in libraries {
-        out.push(super::parse::FUNCTION2);
+        out.push(FUNCTION2);
         put_string(&mut out, code);
     }
     signed(out, version)

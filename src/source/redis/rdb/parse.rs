@@ -3,12 +3,11 @@
 use std::io::Read;
 
 use super::input::Input;
-use super::output::{put_length, put_string};
+use super::output::{FUNCTION2, put_length, put_string};
 use super::value::{KeyType, Scratch, read};
 use super::{Fault, VERSION_MAX, bad, module};
 
 const SLOT_INFO: u8 = 244;
-pub(super) const FUNCTION2: u8 = 245;
 const FUNCTION_UNRELEASED: u8 = 246;
 pub(super) const MODULE_AUX: u8 = 247;
 const IDLE: u8 = 248;

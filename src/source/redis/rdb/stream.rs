@@ -1,5 +1,7 @@
 //! Streams: entries in listpacks, then consumer groups. All of it is in the order of ids and names already.
 
+use std::collections::HashSet;
+
 use super::blob::{Element, listpack};
 use super::input::Input;
 use super::output::{put_length, put_string};
@@ -15,10 +17,13 @@ pub fn value(input: &mut Input<'_>, form: u8, out: &mut Vec<u8>) -> Result<u64, 
     let mut string = Vec::new();
     let nodes = number(input, out)?;
     let mut found = 0;
+    let mut ids = HashSet::new();
     for _ in 0..nodes {
         text(input, out, &mut string)?;
-        if string.len() != 16 {
-            return bad("a stream's node has no id");
+        match <[u8; 16]>::try_from(string.as_slice()) {
+            Ok(id) if ids.insert(id) => {}
+            Ok(_) => return bad("a stream has a node twice"),
+            Err(_) => return bad("a stream's node has no id"),
         }
         text(input, out, &mut string)?;
         found += entries(&string)?;
@@ -32,35 +37,65 @@ pub fn value(input: &mut Input<'_>, form: u8, out: &mut Vec<u8>) -> Result<u64, 
         number(input, out)?;
     }
     let groups = number(input, out)?;
+    let mut names = HashSet::new();
     for _ in 0..groups {
-        group(input, form, out, &mut string)?;
+        group(input, form, out, &mut string, &mut names)?;
     }
     Ok(len)
 }
 
-fn group(input: &mut Input<'_>, form: u8, out: &mut Vec<u8>, string: &mut Vec<u8>) -> Result<(), Fault> {
+/// A group with its consumers. What is in it twice, or belongs to a consumer and not to the group, ends a server that loads
+/// it.
+fn group(
+    input: &mut Input<'_>,
+    form: u8,
+    out: &mut Vec<u8>,
+    string: &mut Vec<u8>,
+    names: &mut HashSet<Vec<u8>>,
+) -> Result<(), Fault> {
     text(input, out, string)?;
+    if !names.insert(string.clone()) {
+        return bad("a stream has a group twice");
+    }
     // The last id that was delivered; from the second form on how many were read.
     for _ in 0..if form >= 2 { 3 } else { 2 } {
         number(input, out)?;
     }
     let pending = number(input, out)?;
+    let mut all = HashSet::new();
     for _ in 0..pending {
-        // Its id, and when it was delivered.
-        input.bytes(16 + 8, out)?;
+        if !all.insert(id(input, out)?) {
+            return bad("a stream's group has a pending entry twice");
+        }
+        // When it was delivered, and how often.
+        input.bytes(8, out)?;
         number(input, out)?;
     }
+    let mut consumer_names = HashSet::new();
     let consumers = number(input, out)?;
     for _ in 0..consumers {
         text(input, out, string)?;
+        if !consumer_names.insert(string.clone()) {
+            return bad("a stream's group has a consumer twice");
+        }
         // When it was seen; in the third form when it was active.
         input.bytes(if form >= 3 { 16 } else { 8 }, out)?;
         let pending = number(input, out)?;
+        let mut own = HashSet::new();
         for _ in 0..pending {
-            input.bytes(16, out)?;
+            let id = id(input, out)?;
+            if !all.contains(&id) || !own.insert(id) {
+                return bad("a stream's consumer has a pending entry twice, or one that its group has not");
+            }
         }
     }
     Ok(())
+}
+
+fn id(input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<[u8; 16], Fault> {
+    let id = input.array()?;
+    out.extend(id);
+    Ok(id)
 }
 
 fn number(input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<u64, Fault> {
