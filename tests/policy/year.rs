@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use snaphold::service::policy::{CLOSED_BY_THE_CLOCK, Slot};
 
-use super::many::{Case, ZONES, case};
-use super::minutes::{Minutes, Span};
+use super::many::{Case, ZONES, case, policy};
+use super::minutes::{Minutes, Span, Times};
 
 pub const SEED: u64 = 20_270_101;
 pub const CASES: usize = 1000;
@@ -21,7 +21,10 @@ pub fn zones() -> Vec<Minutes> {
 }
 
 pub fn cases() -> Vec<Case> {
-    let mut seed = SEED;
+    cases_of(SEED)
+}
+
+fn cases_of(mut seed: u64) -> Vec<Case> {
     (0..CASES).map(|number| case(&mut seed, number)).collect()
 }
 
@@ -71,13 +74,12 @@ fn faults(case: &Case, minutes: &Minutes, slots: &[Slot]) -> Vec<String> {
     faults
 }
 
-fn check(change: impl Fn(&mut Vec<Slot>)) -> (usize, Vec<String>) {
-    let zones = zones();
+/// How many slots the instances of a seed have, and what is wrong with them.
+fn check(seed: u64, zones: &[Minutes]) -> (usize, Vec<String>) {
     let mut faults_found = Vec::new();
     let mut count = 0;
-    for case in cases() {
-        let mut slots = slots(&case);
-        change(&mut slots);
+    for case in cases_of(seed) {
+        let slots = slots(&case);
         count += slots.len();
         let of_case = faults(&case, &zones[case.zone], &slots);
         faults_found
@@ -88,7 +90,7 @@ fn check(change: impl Fn(&mut Vec<Slot>)) -> (usize, Vec<String>) {
 
 #[test]
 fn a_thousand_instances_are_due_when_the_minutes_say_so() {
-    let (slots, faults) = check(|_| {});
+    let (slots, faults) = check(SEED, &zones());
     assert!(faults.is_empty(), "seed {SEED}: {} faults\n{}", faults.len(), faults[..faults.len().min(20)].join("\n"));
     assert!(slots > 500_000, "{slots} slots in a year are too few to show anything");
 }
@@ -115,6 +117,19 @@ fn the_model_finds_what_is_wrong() {
     }
 }
 
+/// The control for changes of the clock: slots of a zone that has none do not pass for those of Paris.
+#[test]
+fn the_model_knows_summer_from_winter() {
+    let zones = zones();
+    let paris = ZONES.iter().position(|zone| *zone == "Europe/Paris").unwrap();
+    let found = cases().into_iter().filter(|case| case.zone == paris && case.rule.times != Times::Every);
+    for case in found.take(20) {
+        let winter = Case { policy: policy("Etc/GMT-1", &case.rule).unwrap(), ..case.clone() };
+        assert!(faults(&case, &zones[paris], &slots(&case)).is_empty());
+        assert!(!faults(&case, &zones[paris], &slots(&winter)).is_empty(), "{case:?}");
+    }
+}
+
 #[test]
 fn instances_do_not_begin_at_once() {
     let mut seed = 1;
@@ -132,4 +147,22 @@ fn instances_do_not_begin_at_once() {
     assert!(most.unwrap() < 100, "{most:?}");
     dues.dedup();
     assert!(dues.len() > 500, "{} different times", dues.len());
+}
+
+#[test]
+#[ignore = "long: the years of twenty thousand more instances"]
+fn other_instances_are_due_when_the_minutes_say_so_too() {
+    let zones = zones();
+    for seed in 1..=20 {
+        let began = std::time::Instant::now();
+        let slots: usize = cases_of(seed).iter().map(|case| slots(case).len()).sum();
+        println!("seed {seed}: the {slots} slots of {CASES} instances took {:?}", began.elapsed());
+        let (_, faults) = check(seed, &zones);
+        assert!(
+            faults.is_empty(),
+            "seed {seed}: {} faults\n{}",
+            faults.len(),
+            faults[..faults.len().min(20)].join("\n")
+        );
+    }
 }
