@@ -223,7 +223,7 @@ impl Source for Logical {
             true => Check::passed("tables", format!("{there} tables are in their place")),
             false => Check::failed("tables", format!("{there} tables are there, and {expected} were restored")),
         }];
-        checks.push(check_tables(&self.server, &[self.database.clone()], false)?);
+        checks.push(check_tables(&self.server, std::slice::from_ref(&self.database), false)?);
         Ok(checks)
     }
 
