@@ -54,7 +54,7 @@ const UPDATES: u64 = 10_000;
 
 fn bytes_stored(place: &Place, instance: &str) -> u64 {
     let taken = place.json(["snapshot", "take", instance, "--json"]);
-    taken["cost"]["bytes_stored"].as_u64().unwrap_or_else(|| panic!("{taken}"))
+    taken["bytes_stored"].as_u64().unwrap_or_else(|| panic!("{taken}"))
 }
 
 /// Puts a file or folder into a plain deduplicating store. Returns how much larger that became.

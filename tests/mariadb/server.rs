@@ -48,6 +48,8 @@ impl Server {
     pub fn new(folder: &Path) -> Self {
         fs::create_dir_all(folder).unwrap();
         let data = folder.join("data");
+        // A server that begins removes what others have in a temporary folder that they share.
+        fs::create_dir(folder.join("temporary")).unwrap();
         let made = Command::new("mariadb-install-db")
             .args([
                 "--no-defaults",
@@ -58,6 +60,7 @@ impl Server {
             .args(["--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=16M"])
             .args(as_root())
             .arg(format!("--datadir={}", data.display()))
+            .env("TMPDIR", folder.join("temporary"))
             .output()
             .unwrap();
         assert!(made.status.success(), "{made:?}");
@@ -86,6 +89,10 @@ impl Server {
         words.extend(as_root().map(String::from));
         words.push(format!("--datadir={}", data.display()));
         words.push(format!("--socket={}", socket.display()));
+        let temporary = data.with_file_name("temporary");
+        if temporary.exists() {
+            words.push(format!("--tmpdir={}", temporary.display()));
+        }
         words.push(format!("--pid-file={}.pid", socket.display()));
         words.push(format!("--port={port}"));
         words

@@ -141,9 +141,7 @@ fn a_running_database_is_refused_or_stopped_by_the_instances_commands() {
     let (stop, start, stopper) = home.commands();
     {
         let _server = home.start();
-        for arguments in [&["snapshot", "take", "shop"][..]] {
-            place.run(arguments).fails(4, "in use (process");
-        }
+        place.run(["snapshot", "take", "shop"]).fails(4, "in use (process");
         assert_eq!(place.json(["snapshot", "list", "--json"])["snapshots"].as_array().unwrap().len(), 1);
         // A failed snapshot is kept as that, with its reason.
         assert_eq!(place.json(["snapshot", "list", "--json"])["snapshots"][0]["status"], "failed");

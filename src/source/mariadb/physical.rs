@@ -230,7 +230,12 @@ impl Source for Physical {
 
     fn accepts(&self, origin: &Origin) -> Result<(), String> {
         match origin {
-            Origin::Database(origin) if origin.system == SYSTEM && origin.mode == "physical" => Ok(()),
+            Origin::Database(origin) if origin.system == SYSTEM && origin.mode == "physical" => {
+                match (&self.settings.data_directory, &self.settings.start) {
+                    (Some(_), Some(_)) => Ok(()),
+                    _ => Err("the server's data folder is exchanged: name it by --data-directory, and how the server is stopped and started by --stop and --start (`snaphold instance edit`)".into()),
+                }
+            }
             Origin::Database(origin) if origin.system == SYSTEM => {
                 Err("it is one database's dump (mode=logical), and this is a whole server's folder".into())
             }
