@@ -230,6 +230,9 @@ fn of_many_at_once_one_takes_each_slot() {
     for name in ["a", "b"] {
         world.add(&service, name, "auradb-enterprise");
     }
+    // Of several that find no index one makes it, and the others are told to try again.
+    world.add(&service, "warm", "unlimited");
+    service.take("warm", TakeOptions::default(), &Silent).unwrap();
     let services: Vec<Arc<Service>> = (0..4).map(|_| Arc::new(world.service())).collect();
     for round in 1..6 {
         let runs: Vec<PolicyRun> = std::thread::scope(|scope| {
