@@ -15,6 +15,9 @@ ONLY ?=
 # Narrows bench-peers to some tools: make bench-peers TOOLS="snaphold restic"
 TOOLS ?=
 
+# Twice the processors: tests of databases wait for their servers more than they compute.
+TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
+
 BINARY := target/release/snaphold
 CARGO := cargo --locked
 # What clippy.toml grants to test functions, for the helper functions beside them.
@@ -44,7 +47,7 @@ demo: build ## Snapshot, change, snapshot, list, export, restore, compare: on fi
 
 .PHONY: test
 test: setup-test build check ## All checks and tests (15 minutes with a warm target folder)
-	$(CARGO) test --release --no-fail-fast $(ONLY)
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --release --no-fail-fast $(ONLY)
 
 .PHONY: setup-test
 setup-test:

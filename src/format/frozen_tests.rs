@@ -5,7 +5,7 @@
 use super::config::Config;
 use super::ledger::{
     ComponentState, Deletion, DeletionCause, InstanceSettings, LedgerRecord, Proof, RestoreOf, RestoreStage,
-    RestoreState, SnapshotState,
+    RestoreState, RunOutcome, ScheduledRun, SnapshotState,
 };
 use super::manifest::{Component, Cost, DatabaseOrigin, InstanceRecord, Manifest, Origin, Outcome, SnapshotType};
 use super::pack::{BlockEntry, ChunkEntry, Footer, Form, PackKind};
@@ -270,6 +270,41 @@ fn ledger_records_of_sources_restores_and_drills() {
         facts: [("digest".into(), "ab".into())].into(),
     };
     frozen(Origin::Database(database), "030572656469730006372e302e313501300106646967657374026162");
+}
+
+#[test]
+fn ledger_records_of_policies() {
+    let process = ProcessIdentity { host: "m".into(), boot: "b".into(), pid: 4711, started: 99 };
+    let running = ScheduledRun {
+        instance: "shop".into(),
+        done_ns: None,
+        slot_ns: Some(NS),
+        attempts: 1,
+        began_at_ns: NS + 5,
+        process,
+        outcome: RunOutcome::Running,
+    };
+    let done = ScheduledRun {
+        done_ns: Some(NS),
+        slot_ns: None,
+        attempts: 300,
+        began_at_ns: 0,
+        outcome: RunOutcome::Done(SNAPSHOT),
+        ..running.clone()
+    };
+    let failed = ScheduledRun { outcome: RunOutcome::Failed { at_ns: -1, reason: "no".into() }, ..running.clone() };
+    frozen(
+        LedgerRecord::Scheduled(running),
+        "060473686f700001fd2a9a0b7bfc392f2f01fd349a0b7bfc392f2f016d0162fb67126300",
+    );
+    frozen(
+        LedgerRecord::Scheduled(done),
+        "060473686f7001fd2a9a0b7bfc392f2f00fb2c0100016d0162fb671263010102030405060708",
+    );
+    frozen(
+        LedgerRecord::Scheduled(failed),
+        "060473686f700001fd2a9a0b7bfc392f2f01fd349a0b7bfc392f2f016d0162fb6712630201026e6f",
+    );
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub enum LedgerRecord {
     Restore(RestoreState),
     /// What the last drill of a snapshot showed.
     Proof(Proof),
+    /// What was done last because an instance's policy said so.
+    Scheduled(ScheduledRun),
 }
 
 /// How an instance's source is reached and handled: values by name, among them a password. The names are those of
@@ -164,6 +166,51 @@ pub struct Proof {
     pub proven: bool,
     /// What was looked at, in words: name, whether it is as it should be, what was seen.
     pub checks: Vec<(String, bool, String)>,
+}
+
+/// A snapshot that an instance's policy asked for. It is noted before it is begun: whoever notes it takes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledRun {
+    /// The instance.
+    pub instance: String,
+    /// The newest slot that was seen to before this one, nanoseconds since 1970 (UTC).
+    pub done_ns: Option<i64>,
+    /// For which slot it is, nanoseconds since 1970 (UTC); `None`: the instance was new, or its system had changed.
+    pub slot_ns: Option<i64>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was begun, nanoseconds since 1970 (UTC).
+    pub began_at_ns: i64,
+    /// The process that does it.
+    pub process: ProcessIdentity,
+    /// How it ended.
+    pub outcome: RunOutcome,
+}
+
+/// How a snapshot that a policy asked for ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunOutcome {
+    /// Not yet.
+    Running,
+    /// It is there.
+    Done(SnapshotId),
+    /// It is not.
+    Failed {
+        /// When that was clear, nanoseconds since 1970 (UTC).
+        at_ns: i64,
+        /// Why, in one line.
+        reason: String,
+    },
+}
+
+impl ScheduledRun {
+    /// The newest slot that was seen to, nanoseconds since 1970 (UTC).
+    pub fn newest_done_ns(&self) -> Option<i64> {
+        match self.outcome {
+            RunOutcome::Done(_) => self.slot_ns.or(self.done_ns),
+            _ => self.done_ns,
+        }
+    }
 }
 
 /// What may change about a snapshot after it was taken.

@@ -66,6 +66,11 @@ impl Repository {
         self.topic_of('1', name)
     }
 
+    /// The topic of what an instance's policy had done.
+    pub fn schedule_topic(&self, instance: &str) -> String {
+        self.topic_of('2', instance)
+    }
+
     /// The topic of the restores over an instance.
     pub fn restore_topic(&self, instance: &str) -> String {
         self.topic_of('3', instance)

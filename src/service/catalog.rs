@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::{Error, Result};
-use crate::format::ledger::{InstanceSettings, LedgerRecord, Proof, RestoreState, SnapshotState};
+use crate::format::ledger::{InstanceSettings, LedgerRecord, Proof, RestoreState, ScheduledRun, SnapshotState};
 use crate::format::manifest::{Component, InstanceRecord, Manifest, Outcome, SnapshotType};
 use crate::id::SnapshotId;
 use crate::repo::{FoundWriter, Repository, Revision, StoredManifest, snapshot_topic};
@@ -82,6 +82,8 @@ pub struct Catalog {
     pub instances: BTreeMap<String, Definition>,
     /// The last restore over each instance, with the number of its revision.
     pub restores: BTreeMap<String, (u32, RestoreState)>,
+    /// What was done last because of each instance's policy, with the number of its revision.
+    pub scheduled: BTreeMap<String, (u32, ScheduledRun)>,
     /// Numbers of the newest revisions of instances that were removed.
     removed: HashMap<String, u32>,
     /// Sessions that are registered as writing.
@@ -98,7 +100,8 @@ impl Catalog {
         let manifests = repo.manifests_by_copies()?;
         let ledger = repo.ledger_by_copies()?;
         let (mut states, mut proofs) = (HashMap::new(), HashMap::new());
-        let (mut instances, mut removed, mut restores) = (BTreeMap::new(), HashMap::new(), BTreeMap::new());
+        let (mut instances, mut removed) = (BTreeMap::new(), HashMap::new());
+        let (mut restores, mut scheduled) = (BTreeMap::new(), BTreeMap::new());
         for Revision { number: revision, record } in ledger.newest.into_values() {
             match record {
                 LedgerRecord::Snapshot(state) => _ = states.insert(state.snapshot, (revision, state)),
@@ -111,6 +114,7 @@ impl Catalog {
                 LedgerRecord::Instance { name, record: None } => _ = removed.insert(name, revision),
                 LedgerRecord::Restore(state) => _ = restores.insert(state.instance.clone(), (revision, state)),
                 LedgerRecord::Proof(proof) => _ = proofs.insert(proof.snapshot, (revision, proof)),
+                LedgerRecord::Scheduled(run) => _ = scheduled.insert(run.instance.clone(), (revision, run)),
                 LedgerRecord::Purged(_) => {}
             }
         }
@@ -128,7 +132,7 @@ impl Catalog {
             })
             .collect();
         let damaged = manifests.damaged.into_iter().chain(ledger.damaged).collect();
-        Ok(Self { snapshots, instances, restores, removed, writers, damaged })
+        Ok(Self { snapshots, instances, restores, scheduled, removed, writers, damaged })
     }
 
     /// The definition of an instance.
@@ -165,6 +169,9 @@ impl Catalog {
         let restore = self.restores.get(name).map(|(_, state)| state).filter(|state| !state.stage.is_over());
         InstanceView {
             settings: definition.map(|definition| settings::shown(&definition.settings)).unwrap_or_default(),
+            policy: definition
+                .and_then(|definition| settings::policy(&definition.settings).ok().flatten())
+                .map(|own| own.policy),
             unfinished_restore: restore.map(|state| state.stage.as_str()),
             ..InstanceView::of(name, definition.map(|definition| &definition.record), usable.len() as u64, latest)
         }

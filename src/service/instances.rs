@@ -114,7 +114,21 @@ impl Service {
         spec: InstanceSpec,
     ) -> Result<InstanceView> {
         self.apply(&mut record, &mut settings, spec)?;
-        self.plans.get(&record.plan)?;
+        let plan = self.plans.get(&record.plan)?;
+        if let Ok(Some(own)) = settings::policy(&settings) {
+            plan.allows(&own.policy)?;
+        }
+        self.define(catalog, name, record, settings)
+    }
+
+    /// Writes an instance's definition.
+    pub(super) fn define(
+        &self,
+        catalog: &Catalog,
+        name: &str,
+        record: InstanceRecord,
+        settings: InstanceSettings,
+    ) -> Result<InstanceView> {
         let name = name.to_string();
         let topic = self.repo.instance_topic(&name);
         let after = catalog.instance_revision(&name);
@@ -186,7 +200,22 @@ impl Service {
     /// takes a scheduled snapshot where it has.
     pub fn check_instance(&self, name: &str, progress: &dyn Progress) -> Result<InstanceCheck> {
         let catalog = self.catalog()?;
-        let parts = self.parts_of(&catalog, name)?;
+        let (components, changed) = self.look_for_change(&catalog, name)?;
+        let Some(description) = changed else {
+            return Ok(InstanceCheck { name: name.to_string(), changed: false, components, snapshot: None });
+        };
+        let options = TakeOptions { description: Some(description), ..TakeOptions::default() };
+        let snapshot = self.take_as(&catalog, name, SnapshotType::Scheduled, options, progress)?;
+        Ok(InstanceCheck { name: name.to_string(), changed: true, components, snapshot: Some(snapshot) })
+    }
+
+    /// What the system under an instance is, and in words what about it has changed since the newest snapshot.
+    pub(super) fn look_for_change(
+        &self,
+        catalog: &Catalog,
+        name: &str,
+    ) -> Result<(Vec<ComponentCheck>, Option<String>)> {
+        let parts = self.parts_of(catalog, name)?;
         let newest = |part: &str| {
             let mut snapshots = catalog.usable(Some(name)).into_iter().rev();
             snapshots.find_map(|snapshot| {
@@ -210,17 +239,12 @@ impl Service {
         };
         let changed: Vec<&ComponentCheck> =
             components.iter().filter(is_other).filter(|component| !of_optional(component)).collect();
-        if changed.is_empty() {
-            return Ok(InstanceCheck { name: name.to_string(), changed: false, components, snapshot: None });
-        }
         let words = changed.iter().map(|component| match &component.version_before {
             Some(before) => format!("the system of {} changed from {before} to {}", component.name, component.version),
             None => "the first snapshot".to_string(),
         });
-        let description = Some(words.collect::<Vec<_>>().join("; "));
-        let options = TakeOptions { description, ..TakeOptions::default() };
-        let snapshot = self.take_as(&catalog, name, SnapshotType::Scheduled, options, progress)?;
-        Ok(InstanceCheck { name: name.to_string(), changed: true, components, snapshot: Some(snapshot) })
+        let words = words.collect::<Vec<_>>().join("; ");
+        Ok((components, Some(words).filter(|words| !words.is_empty())))
     }
 
     /// Removes an instance's definition. Its snapshots stay until they are deleted.

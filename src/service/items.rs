@@ -55,11 +55,11 @@ pub struct ItemChange {
     pub rows: Option<(u64, u64)>,
 }
 
+/// A component's name, and what the older and the newer snapshot have of it.
+pub(super) type Side<'c> = (&'c str, Option<&'c Component>, Option<&'c Component>);
+
 /// The components of two snapshots by their names. Two that have just one each are compared whatever these are called.
-pub(super) fn side_by_side<'c>(
-    a: &'c Snapshot,
-    b: &'c Snapshot,
-) -> Result<Vec<(&'c str, Option<&'c Component>, Option<&'c Component>)>> {
+pub(super) fn side_by_side<'c>(a: &'c Snapshot, b: &'c Snapshot) -> Result<Vec<Side<'c>>> {
     let (a, b) = (a.components()?, b.components()?);
     if let ([a], [b]) = (a, b) {
         return Ok(vec![(b.name.as_str(), Some(a), Some(b))]);

@@ -112,7 +112,7 @@ impl Service {
         io::copy(&mut input, &mut file).map_err(failed)?;
         let parts = vec![RunPart { part, component: None }];
         let of = RunOf::Dump(&path, &file_name);
-        let ran = Run::begin(self, catalog, &name, of, (None, no_safety), parts, progress)?.to_the_end()?;
+        let ran = Run::begin(self, catalog, &name, of, (None, no_safety), parts, progress)?.complete()?;
         let snapshot = self.take_as(&self.catalog()?, &name, SnapshotType::Load, options, progress)?;
         Ok(LoadOutcome { snapshot, safety_snapshot: ran.safety.map(|id| id.to_string()) })
     }
@@ -135,7 +135,7 @@ impl Service {
         let component = component_of(stored, None)?.clone();
         let parts = vec![RunPart { part, component: Some(component) }];
         let of = RunOf::Snapshot(stored);
-        let ran = Run::begin(self, &catalog, &name, of, (None, no_safety), parts, progress)?.to_the_end()?;
+        let ran = Run::begin(self, &catalog, &name, of, (None, no_safety), parts, progress)?.complete()?;
         Ok(LoadOutcome { snapshot, safety_snapshot: ran.safety.map(|id| id.to_string()) })
     }
 

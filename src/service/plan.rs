@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 use super::duration::parse_duration;
+use super::policy::{Hours, Policy};
 
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
 
@@ -59,6 +60,37 @@ pub struct Plan {
     pub available: Option<u32>,
     /// What stays beyond that.
     pub keep: Keep,
+    /// The policy of an instance that has none of its own.
+    pub policy: Option<Policy>,
+}
+
+impl Plan {
+    /// Whether an instance of this plan may have such a policy: not more often than the plan's cadence.
+    pub fn allows(&self, policy: &Policy) -> Result<()> {
+        let name = &self.name;
+        if !self.snapshots {
+            return Err(Error::Refused(format!(
+                "plan {name:?} has no snapshots, so nothing can be scheduled; `snaphold plan list` shows plans that have"
+            )));
+        }
+        if self.cadence == Cadence::Daily && policy.times_a_day() > 1 {
+            return Err(Error::Refused(format!(
+                "plan {name:?} takes snapshots daily, and a policy may not take them more often; name one hour, or once"
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Cadence {
+    /// The policy that takes snapshots so often.
+    fn policy(self) -> Option<Policy> {
+        match self {
+            Cadence::None => None,
+            Cadence::Daily => Some(Policy::default()),
+            Cadence::Hourly => Some(Policy { hours: Hours::Every, ..Policy::default() }),
+        }
+    }
 }
 
 /// The plans that there are, by name.
@@ -90,6 +122,7 @@ struct PlanText {
     available: Option<u32>,
     #[serde(default)]
     keep: Keep,
+    policy: Option<Policy>,
 }
 
 fn yes() -> bool {
@@ -99,7 +132,7 @@ fn yes() -> bool {
 impl Plans {
     /// The built-in plans: what the services of PRODUCT's table promise.
     pub fn built_in() -> Self {
-        let plan = |name: &str, description: &str, cadence, days: Option<i64>| Plan {
+        let plan = |name: &str, description: &str, cadence: Cadence, days: Option<i64>| Plan {
             name: name.to_string(),
             description: description.to_string(),
             snapshots: true,
@@ -107,6 +140,7 @@ impl Plans {
             retain_ns: days.map(|days| days * DAY_NS),
             available: None,
             keep: Keep::default(),
+            policy: cadence.policy(),
         };
         let free = Plan {
             available: Some(1),
@@ -128,7 +162,7 @@ impl Plans {
     }
 
     /// Adds the plans of a TOML file: tables `[plans.NAME]` with `description`, `snapshots`, `cadence`, `retain`,
-    /// `available` and `keep`. A plan of a built-in name takes its place.
+    /// `available`, `keep` and `policy` (else that of its cadence). A plan of a built-in name takes its place.
     pub fn add_file(&mut self, path: &Path) -> Result<()> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::source(path, error))?;
         let wrong = |detail: String| Error::Usage(format!("the plans in {} are wrong: {detail}", path.display()));
@@ -143,7 +177,11 @@ impl Plans {
                 retain_ns: retain_ns.map_err(|error| wrong(format!("{name}: {error}")))?,
                 available: text.available,
                 keep: text.keep,
+                policy: text.policy.or_else(|| text.cadence.policy()).filter(|_| text.snapshots),
             };
+            if let Some(policy) = &plan.policy {
+                plan.allows(policy).map_err(|error| wrong(error.to_string()))?;
+            }
             self.plans.insert(name, plan);
         }
         Ok(())

@@ -187,7 +187,7 @@ impl<'s> Run<'s> {
     }
 
     /// Goes on to the end. Where a step fails, what was there before is put back, as far as that can be.
-    pub fn to_the_end(mut self) -> Result<Ran> {
+    pub fn complete(mut self) -> Result<Ran> {
         match self.go_on() {
             Ok(()) => Ok(self.ran()),
             Err(error) => Err(self.give_up(error)),

@@ -132,7 +132,7 @@ impl Service {
                 let shown = shown(&parts);
                 let wanted = (request.path.clone(), request.no_safety);
                 let run = Run::begin(self, &catalog, &name, RunOf::Snapshot(snapshot), wanted, parts, progress)?;
-                let ran = run.to_the_end()?;
+                let ran = run.complete()?;
                 Ok(outcome(snapshot, shown, Some(name), in_place, ran))
             }
             Target::Folders(folders) => {
@@ -196,7 +196,7 @@ impl Service {
     /// Completes a restore over an instance that was cut short.
     pub fn resume_restore(&self, instance: &str, progress: &dyn Progress) -> Result<ResumeOutcome> {
         self.take_up(instance, progress, |run| {
-            let ran = run.to_the_end()?;
+            let ran = run.complete()?;
             Ok(("done", ran.checks))
         })
     }

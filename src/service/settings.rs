@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::format::ledger::InstanceSettings;
 use crate::source::access::{Password, Settings};
+
+use super::policy::Policy;
 
 /// The password, sealed as everything in the ledger is.
 const PASSWORD: &str = "password";
@@ -16,6 +21,8 @@ const START: &str = "start";
 const BEFORE: &str = "before";
 const AFTER: &str = "after";
 const DATA_DIRECTORY: &str = "data_directory";
+/// Its own policy, as JSON.
+const POLICY: &str = "policy";
 
 /// What a password file may be long.
 const PASSWORD_MAX: u64 = 4096;
@@ -37,6 +44,16 @@ pub struct SettingsSpec {
     pub after: Option<String>,
     /// The server's data folder.
     pub data_directory: Option<String>,
+}
+
+/// An instance's own policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnPolicy {
+    /// Since when it is due as it is: what it would have been due before that is not made up for.
+    pub since: Timestamp,
+    /// The policy.
+    pub policy: Policy,
 }
 
 /// Brings what was said into the settings. `is_encrypted`: whether the repository can keep a secret.
@@ -71,6 +88,24 @@ fn put(settings: &mut InstanceSettings, name: &str, text: &str) {
     }
 }
 
+/// The instance's own policy, where it has one.
+pub fn policy(settings: &InstanceSettings) -> Result<Option<OwnPolicy>> {
+    let own = settings.0.get(POLICY).map(|json| serde_json::from_str(json));
+    own.transpose().map_err(|error| {
+        Error::Failed(format!(
+            "its policy cannot be understood ({error}); perhaps a newer snaphold wrote it, else `snaphold policy reset` removes it"
+        ))
+    })
+}
+
+/// Gives the instance a policy of its own, or takes it away.
+pub fn set_policy(settings: &mut InstanceSettings, own: Option<&OwnPolicy>) -> Result<()> {
+    let json = own.map(serde_json::to_string).transpose();
+    let json = json.map_err(|error| Error::Failed(format!("the policy cannot be stored: {error}")))?;
+    put(settings, POLICY, &json.unwrap_or_default());
+    Ok(())
+}
+
 /// As a source takes them.
 pub fn of_source(settings: &InstanceSettings) -> Result<Settings> {
     let text = |name: &str| settings.0.get(name).cloned();
@@ -103,13 +138,13 @@ pub fn read_password(file: &Path) -> Result<Password> {
     Ok(Password::new(text.lines().next().unwrap_or_default()))
 }
 
-/// As they are shown: that there is a password, never which.
+/// As they are shown: that there is a password, never which. The policy is shown by itself.
 pub fn shown(settings: &InstanceSettings) -> BTreeMap<String, String> {
     let shown = |(name, value): (&String, &String)| {
         let value = if name == PASSWORD { "(stored)".to_string() } else { value.clone() };
         (name.clone(), value)
     };
-    settings.0.iter().map(shown).collect()
+    settings.0.iter().filter(|(name, _)| *name != POLICY).map(shown).collect()
 }
 
 #[cfg(test)]

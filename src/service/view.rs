@@ -12,6 +12,7 @@ use crate::repo::{FoundWriter, Work, WriterRecord};
 use crate::source::kind::Check;
 
 use super::duration::format_duration;
+use super::policy::Policy;
 
 /// A snapshot.
 #[derive(Debug, Clone, Serialize)]
@@ -267,6 +268,9 @@ pub struct InstanceView {
     /// Its settings by name; secrets are only named.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
+    /// Its own policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
     /// How far a restore over it is that is not over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unfinished_restore: Option<&'static str>,
@@ -291,6 +295,7 @@ impl InstanceView {
             description: record.and_then(|record| record.description.clone()),
             always_read: record.is_some_and(|record| record.always_read),
             settings: BTreeMap::new(),
+            policy: None,
             unfinished_restore: None,
             created_at: record.map(|record| timestamp(record.created_at_ns)),
             defined: record.is_some(),

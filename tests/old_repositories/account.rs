@@ -71,7 +71,10 @@ fn record(record: &LedgerRecord) -> String {
             let deleted = state.deleted.map(|deletion| (deletion.at_ns, deletion.cause, deletion.purge_after_ns));
             format!("snapshot {} deleted {deleted:?} held {:?}", state.snapshot, state.hold_until_ns)
         }
-        LedgerRecord::Defined { .. } | LedgerRecord::Restore(_) | LedgerRecord::Proof(_) => {
+        LedgerRecord::Defined { .. }
+        | LedgerRecord::Restore(_)
+        | LedgerRecord::Proof(_)
+        | LedgerRecord::Scheduled(_) => {
             panic!("these were not there when the golden repositories were written")
         }
         LedgerRecord::Instance { name, record: None } => format!("instance {name:?} removed"),

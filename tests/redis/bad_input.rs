@@ -97,12 +97,12 @@ fn bad_files(good: &[u8]) -> Vec<(&'static str, Vec<u8>, i32, &'static str)> {
         ("flipped.rdb", flipped, 5, "is damaged"),
         ("cut.rdb", good[..good.len() - 100].to_vec(), 5, "is damaged"),
         ("longer.rdb", [good, b"more"].concat(), 5, "behind its end"),
-        ("noise.rdb", noise.clone(), 2, "is no Redis RDB"),
+        ("noise.rdb", noise.clone(), 4, "is no Redis RDB"),
         ("noise behind a head.rdb", [b"REDIS0010", &noise[..]].concat(), 1, ""),
         ("newer.rdb", [b"REDIS0042", &good[9..]].concat(), 1, "version 42"),
         ("empty.rdb", Vec::new(), 2, ""),
-        ("other.dump", b"PGDMP\x01\x0e\x00\x04\x08\x01\x01\x01\x00".to_vec(), 2, "is no Redis RDB"),
-        ("other.sql", b"-- MariaDB dump 10.19\n".to_vec(), 2, "is no Redis RDB"),
+        ("other.dump", b"PGDMP\x01\x0e\x00\x04\x08\x01\x01\x01\x00".to_vec(), 4, "is no Redis RDB"),
+        ("other.sql", b"-- MariaDB dump 10.19\n".to_vec(), 4, "is no Redis RDB"),
     ]
 }
 

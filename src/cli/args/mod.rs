@@ -5,6 +5,7 @@ mod care;
 mod data;
 mod instance;
 mod key;
+mod policy;
 mod snapshot;
 mod values;
 
@@ -17,6 +18,7 @@ pub use care::{CheckStorageArgs, GcArgs, StatsArgs, VerifyArgs};
 pub use data::{CloneArgs, ConsentArgs, DrillArgs, ExportArgs, LoadArgs, Neo4jChoice, RestoreArgs, RestoreCommand};
 pub use instance::{InstanceCommand, InstanceOptions, SettingsOptions};
 pub use key::{KeyCommand, NewSecretArgs};
+pub use policy::{PolicyCommand, PolicyRunArgs, PolicySetArgs};
 pub use snapshot::{Compression, SnapshotCommand, TakeArgs};
 pub use values::Fraction;
 
@@ -108,6 +110,9 @@ pub enum Command {
     Restore(RestoreArgs),
     Clone(CloneArgs),
     Drill(DrillArgs),
+    /// Policies: when instances are captured by themselves
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Plans: named limits and defaults
     #[command(subcommand)]
     Plan(PlanCommand),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use snaphold::error::{Error, Result};
 use snaphold::service::{InstanceSpec, InstanceView, SettingsSpec};
 
+use super::policy::in_words;
 use super::snapshot::taken;
 use crate::cli::args::{InstanceCommand, InstanceOptions, SettingsOptions};
 use crate::cli::context::Context;
@@ -151,6 +152,7 @@ fn show(view: &InstanceView) -> String {
         ("settings", settings(view)),
         ("plan", view.plan.clone()),
         ("retention", view.retain.clone().unwrap_or_else(|| "as the plan says".to_string())),
+        ("policy", view.policy.as_ref().map_or_else(|| "as the plan says".to_string(), in_words)),
         ("description", view.description.clone().unwrap_or_else(dash)),
         ("defined", time_or_dash(view.created_at)),
         ("snapshots", count(view.snapshots)),

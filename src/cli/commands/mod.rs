@@ -10,6 +10,7 @@ mod instance;
 mod key;
 mod look;
 mod plan;
+mod policy;
 mod restore;
 mod snapshot;
 
@@ -31,6 +32,7 @@ pub fn run(command: Command, context: &Context) -> Result<Report> {
         Command::Restore(arguments) => restore::run(context, arguments),
         Command::Clone(arguments) => data::clone(context, arguments),
         Command::Drill(arguments) => drill::run(context, &arguments),
+        Command::Policy(command) => policy::run(context, command),
         Command::Plan(command) => plan::run(context, &command),
         Command::Gc(arguments) => care::gc(context, &arguments),
         Command::Verify(arguments) => care::verify(context, &arguments),

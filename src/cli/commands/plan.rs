@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 use snaphold::error::Result;
+use snaphold::service::policy::Policy;
 use snaphold::service::{Cadence, Keep, Plan, format_duration};
 
+use super::policy::in_words;
 use crate::cli::args::PlanCommand;
 use crate::cli::context::Context;
 use crate::cli::output::Report;
@@ -20,6 +22,8 @@ struct PlanView<'p> {
     /// How many snapshots can be restored and exported; `null`: all.
     available: Option<u32>,
     keep: Keep,
+    /// The policy of an instance that has none of its own; `null`: none.
+    policy: Option<&'p Policy>,
 }
 
 impl<'p> PlanView<'p> {
@@ -32,6 +36,7 @@ impl<'p> PlanView<'p> {
             retain: plan.retain_ns.map(format_duration),
             available: plan.available,
             keep: plan.keep,
+            policy: plan.policy.as_ref(),
         }
     }
 
@@ -86,6 +91,7 @@ pub fn run(context: &Context, command: &PlanCommand) -> Result<Report> {
                 ("retention", view.retention()),
                 ("available", view.available()),
                 ("also kept", keep(view.keep)),
+                ("policy", view.policy.map_or_else(|| "-".to_string(), in_words)),
             ]);
             Report::new(&view, text)
         }

@@ -14,6 +14,7 @@ use crate::source::kind::Capturing;
 use crate::source::members::{MemberStore, plain_metadata};
 use crate::source::program::Running;
 
+use super::origin::SYSTEM;
 use super::parts::{Order, PartRead, Parts};
 use super::rights::Grants;
 use super::server::{Server, literal, quoted};
@@ -23,7 +24,7 @@ pub const ORDER: &str = "order";
 
 /// What `mariadb-dump` is told, beside the database. Every row is on a line of its own, and the same data give the same
 /// bytes. A statement ends after about 1 MB: see docs/sources/mariadb.md for what other lengths cost.
-pub const DUMP_OPTIONS: [&str; 12] = [
+pub const DUMP_OPTIONS: [&str; 13] = [
     "--single-transaction",
     "--skip-dump-date",
     "--order-by-primary",
@@ -36,6 +37,8 @@ pub const DUMP_OPTIONS: [&str; 12] = [
     "--max-allowed-packet=1G",
     "--net-buffer-length=1M",
     "--skip-lock-tables",
+    // With its `LOCK TABLES`, a dump of a table whose default is a sequence's next value cannot be loaded (10.11).
+    "--skip-add-locks",
 ];
 
 /// A dump that has begun: its transaction is open.
@@ -72,7 +75,7 @@ pub fn begin(server: &Server, database: &str, progress: &dyn Progress) -> Result
     parts.wait().map_err(|error| Error::Failed(format!("cannot read from mariadb-dump: {error}")))?;
     let lock = lock.map(Lock::loosen);
     let origin = DatabaseOrigin {
-        system: super::SYSTEM.into(),
+        system: SYSTEM.into(),
         mode: "logical".into(),
         version: version.text,
         database: database.into(),

@@ -10,15 +10,14 @@ use crate::source::kind::{Check, Export, Exported};
 use crate::source::stored::Stored;
 
 use super::checks::{answer, check_tables, count_rows, total_of, user_databases};
-use super::feed::{load_stored, order_of};
+use super::feed::{Names, load_stored, order_of};
 use super::items::none_such;
 use super::load::dumped;
-use super::logical::charset_of;
+use super::origin::{charset_of, database_of, not_written, version_of};
 use super::parts::Part;
-use super::physical::{prepare, version_of};
+use super::physical::prepare;
 use super::scratch::{Scratch, ScratchFolder};
 use super::server::quoted;
-use super::{database_of, not_written};
 
 /// Up to here every row of every index is looked up, bytes; above, tables are read once.
 const EXTENDED_MAX: u64 = 512 << 20;
@@ -31,7 +30,8 @@ pub fn logical(stored: &Stored<'_>, query: Option<&str>, place: &Place, progress
     let (charset, collation) = charset_of(stored);
     server.ask(&format!("CREATE DATABASE {} CHARACTER SET {charset} COLLATE {collation}", quoted(database)))?;
     progress.stage("loading", Some(total_of(stored)));
-    let loaded = load_stored(server, database, stored).and_then(|programs| match programs.events.is_empty() {
+    let names = Names { of: database, into: database, finally: database };
+    let loaded = load_stored(server, &names, stored).and_then(|programs| match programs.events.is_empty() {
         true => Ok(()),
         false => server.feed(database, |out| {
             out.write_all(&programs.events).map_err(|error| Error::Failed(format!("mariadb stopped: {error}")))

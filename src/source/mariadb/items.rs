@@ -8,8 +8,8 @@ use crate::format::tree::{Entry, Node};
 use crate::source::kind::{Export, Exported, Holds, Item, Only};
 use crate::source::stored::Stored;
 
-use super::database_of;
 use super::feed::{copy_part, order_of, path_of};
+use super::origin::{database_of, not_written};
 use super::parts::Part;
 
 /// Tables, sequences, views; and all routines, and all events, as one thing each.
@@ -120,7 +120,7 @@ pub fn export_logical(job: &Export<'_>, out: &mut dyn Write) -> Result<Exported>
     for read in order.0.iter().filter(|read| wanted(&read.part)) {
         let copied = copy_part(job.stored, &read.part, &mut out);
         if let Some(error) = out.failed.take() {
-            return Err(super::not_written(error));
+            return Err(not_written(error));
         }
         let bytes = copied?;
         exported.bytes += bytes;

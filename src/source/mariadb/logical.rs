@@ -12,9 +12,11 @@ use crate::source::stored::Stored;
 
 use super::capture::{begin, not_transactional};
 use super::checks::{check_tables, total_of};
-use super::exchange::{Exchange, Programs, Side};
-use super::feed::{load_stored, load_text, programs_of};
+use super::exchange::Exchange;
+use super::feed::{Names, load_stored, load_text, programs_of};
 use super::load::{holds_anything, run};
+use super::notes::{Programs, Side};
+use super::origin::{SYSTEM, charset_of, database_of};
 use super::rights::Grants;
 use super::server::{Server, literal};
 
@@ -99,14 +101,16 @@ impl Logical {
                 let (charset, collation) = charset_of(stored);
                 exchange.make_new(&charset, &collation)?;
                 progress.stage("loading", Some(total_of(stored)));
-                Ok((load_stored(&self.server, &new, stored)?, stored.whole_report()))
+                let names = Names { of: database_of(stored), into: &new, finally: &self.database };
+                Ok((load_stored(&self.server, &names, stored)?, stored.whole_report()))
             }
             Material::Dump(dump) => {
                 let ran = run(dump, &self.database, &self.place, progress)?;
                 let [charset, collation] = &ran.charset;
                 exchange.make_new(charset, collation)?;
                 progress.stage("loading", None);
-                let programs = ran.text(|text| load_text(&self.server, &new, text))?;
+                let names = Names { of: &ran.database, into: &new, finally: &self.database };
+                let programs = ran.text(|text| load_text(&self.server, &names, text))?;
                 let report = RestoreReport {
                     files: 1,
                     files_changed: 1,
@@ -118,15 +122,6 @@ impl Logical {
             }
         }
     }
-}
-
-/// The character set and collation of a stored database.
-pub fn charset_of(stored: &Stored<'_>) -> (String, String) {
-    let fact = |name: &str| match stored.origin() {
-        Origin::Database(origin) => origin.facts.get(name).cloned().unwrap_or_default(),
-        _ => String::new(),
-    };
-    (fact("charset"), fact("collation"))
 }
 
 impl Source for Logical {
@@ -177,8 +172,8 @@ impl Source for Logical {
 
     fn accepts(&self, origin: &Origin) -> Result<(), String> {
         match origin {
-            Origin::Database(origin) if origin.system == super::SYSTEM && origin.mode == "logical" => Ok(()),
-            Origin::Database(origin) if origin.system == super::SYSTEM => Err(
+            Origin::Database(origin) if origin.system == SYSTEM && origin.mode == "logical" => Ok(()),
+            Origin::Database(origin) if origin.system == SYSTEM => Err(
                 "it is of a whole server's files (mode=physical), and this is one database; export it as sql and load that".into(),
             ),
             _ => Err("it is of another kind".into()),
@@ -195,7 +190,7 @@ impl Source for Logical {
         self.check_keys()?;
         let exchange = self.exchange(attempt);
         let loaded = self.load(material, &exchange, progress).and_then(|(programs, report)| {
-            exchange.staged(&programs)?;
+            exchange.notes.staged(&programs)?;
             Ok(report)
         });
         match loaded {
@@ -213,13 +208,13 @@ impl Source for Logical {
     fn swap(&self, _: Option<&Stored<'_>>, attempt: &Attempt, _: &Staged, progress: &dyn Progress) -> Result<()> {
         progress.stage("exchanging tables", None);
         let exchange = self.exchange(attempt);
-        exchange.prepare(|| self.programs(progress))?;
+        exchange.notes.prepare(|| self.programs(progress))?;
         exchange.show(Side::New)
     }
 
     fn check(&self, attempt: &Attempt, _: &Staged, progress: &dyn Progress) -> Result<Vec<Check>> {
         progress.stage("checking", None);
-        let expected = self.exchange(attempt).new_tables()?;
+        let expected = self.exchange(attempt).notes.new_tables()?;
         let there = self.server.ask_number(&format!(
             "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_TYPE NOT LIKE '%VIEW%'",
             literal(&self.database)
@@ -228,7 +223,7 @@ impl Source for Logical {
             true => Check::passed("tables", format!("{there} tables are in their place")),
             false => Check::failed("tables", format!("{there} tables are there, and {expected} were restored")),
         }];
-        checks.push(check_tables(&self.server, &[self.database.clone()], false)?);
+        checks.push(check_tables(&self.server, std::slice::from_ref(&self.database), false)?);
         Ok(checks)
     }
 

@@ -160,7 +160,7 @@ impl<R: Read> MbStream<R> {
         let at = match self.spooled_at(&path) {
             Some(at) => at,
             None => {
-                let file = tempfile::tempfile_in(&self.folder)?;
+                let file = tempfile::Builder::new().tempfile_in(&self.folder)?.into_file();
                 self.spooled.push_back(Spooled { path, file, len: 0, ended: false });
                 self.spooled.len() - 1
             }
@@ -192,7 +192,7 @@ impl<R: Read> MbStream<R> {
             Some(spooled) => spooled.ended = true,
             // An empty file has no payload.
             None => {
-                let file = tempfile::tempfile_in(&self.folder)?;
+                let file = tempfile::Builder::new().tempfile_in(&self.folder)?.into_file();
                 self.spooled.push_back(Spooled { path, file, len: 0, ended: true });
             }
         }

@@ -9,17 +9,20 @@ mod items;
 mod load;
 mod logical;
 mod mbstream;
+mod notes;
+mod origin;
 mod parts;
 mod physical;
 mod rights;
 mod scratch;
 mod server;
+mod trigger;
+mod triggers;
 mod version;
 
 use std::io::Write;
 
-use crate::error::{Error, Result};
-use crate::format::manifest::Origin;
+use crate::error::Result;
 use crate::ops::Progress;
 use crate::ops::export::ExportFormat;
 
@@ -28,11 +31,9 @@ use super::kind::{Check, Export, Exported, Item, Kind, Source};
 use super::stored::Stored;
 use super::url::SourceUrl;
 use logical::Logical;
+use origin::{SYSTEM, is_logical};
 use physical::Physical;
 use server::{Mode, Target};
-
-/// The system's name in manifests.
-pub const SYSTEM: &str = "mariadb";
 
 /// MariaDB servers.
 pub struct MariaDb;
@@ -96,21 +97,4 @@ impl Kind for MariaDb {
             false => drill::physical(stored, query, place, progress),
         }
     }
-}
-
-fn is_logical(stored: &Stored<'_>) -> bool {
-    matches!(stored.origin(), Origin::Database(origin) if origin.mode == Mode::Logical.as_str())
-}
-
-/// The database that a component is of; empty for a whole server.
-fn database_of<'s>(stored: &'s Stored<'_>) -> &'s str {
-    match stored.origin() {
-        Origin::Database(origin) => &origin.database,
-        _ => "",
-    }
-}
-
-/// An error about what cannot be passed on to an export.
-fn not_written(error: std::io::Error) -> Error {
-    Error::Failed(format!("the export cannot be written: {error}"))
 }

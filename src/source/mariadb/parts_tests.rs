@@ -22,7 +22,10 @@ impl Read for Trickle<'_> {
     }
 }
 
-fn taken_apart(text: &[u8], piece: usize) -> (Vec<(Part, Vec<u8>, Option<u64>)>, bool) {
+/// A part, its text, and how many rows it has.
+type Taken = (Part, Vec<u8>, Option<u64>);
+
+fn taken_apart(text: &[u8], piece: usize) -> (Vec<Taken>, bool) {
     let mut parts = Parts::new(Trickle(text, piece));
     let mut found = Vec::new();
     while let Some(part) = parts.next_part() {

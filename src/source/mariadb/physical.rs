@@ -27,6 +27,7 @@ use crate::source::swap::FolderSwap;
 
 use super::checks::{check_tables, user_databases};
 use super::mbstream::{MbStream, streamed};
+use super::origin::{SYSTEM, version_of};
 use super::rights::Grants;
 use super::scratch::give;
 use super::server::{Server, backup_tool};
@@ -103,7 +104,7 @@ impl Physical {
     fn target(&self) -> Result<&Path> {
         self.settings.data_directory.as_deref().ok_or_else(|| {
             Error::Refused(format!(
-                "{}: a physical restore exchanges the server's data folder: say --data-directory, --stop-command and --start-command",
+                "{}: a physical restore exchanges the server's data folder: say --data-directory, --stop and --start",
                 self.server.shown()
             ))
         })
@@ -115,7 +116,7 @@ impl Physical {
         let is_vacant = open_file::is_vacant(target)?;
         if self.settings.start.is_none() || self.settings.stop.is_none() && !is_vacant {
             return Err(Error::Refused(format!(
-                "{}: the server must be stopped while {} is exchanged: say --stop-command and --start-command",
+                "{}: the server must be stopped while {} is exchanged: say --stop and --start",
                 self.server.shown(),
                 target.display()
             )));
@@ -192,8 +193,7 @@ impl Source for Physical {
             .ask_number("SELECT COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) DIV 1 FROM information_schema.TABLES")?;
         let mut notes = vec!["a snapshot is of the whole server, with all databases and accounts".to_string()];
         if self.settings.data_directory.is_none() || self.settings.stop.is_none() || self.settings.start.is_none() {
-            notes
-                .push("to restore it in place, --data-directory, --stop-command and --start-command are needed".into());
+            notes.push("to restore it in place, --data-directory, --stop and --start are needed".into());
         }
         Ok(Description { version: version.text, bytes: Some(bytes), notes })
     }
@@ -219,7 +219,7 @@ impl Source for Physical {
             return Err(Error::Failed("mariadb-backup printed nothing".into()));
         }
         let origin = DatabaseOrigin {
-            system: super::SYSTEM.into(),
+            system: SYSTEM.into(),
             mode: "physical".into(),
             version: version.text,
             database: self.database.clone(),
@@ -230,8 +230,13 @@ impl Source for Physical {
 
     fn accepts(&self, origin: &Origin) -> Result<(), String> {
         match origin {
-            Origin::Database(origin) if origin.system == super::SYSTEM && origin.mode == "physical" => Ok(()),
-            Origin::Database(origin) if origin.system == super::SYSTEM => {
+            Origin::Database(origin) if origin.system == SYSTEM && origin.mode == "physical" => {
+                match (&self.settings.data_directory, &self.settings.start) {
+                    (Some(_), Some(_)) => Ok(()),
+                    _ => Err("the server's data folder is exchanged: name it by --data-directory, and how the server is stopped and started by --stop and --start (`snaphold instance edit`)".into()),
+                }
+            }
+            Origin::Database(origin) if origin.system == SYSTEM => {
                 Err("it is one database's dump (mode=logical), and this is a whole server's folder".into())
             }
             _ => Err("it is of another kind".into()),
@@ -310,14 +315,6 @@ impl Source for Physical {
             self.start()?;
         }
         Ok(Reverted::Back)
-    }
-}
-
-/// The version of the server that a component is of.
-pub fn version_of<'s>(stored: &'s Stored<'_>) -> &'s str {
-    match stored.origin() {
-        Origin::Database(origin) => &origin.version,
-        _ => "",
     }
 }
 

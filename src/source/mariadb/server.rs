@@ -25,16 +25,6 @@ pub enum Mode {
     Physical,
 }
 
-impl Mode {
-    /// The word in URLs and manifests.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Mode::Logical => "logical",
-            Mode::Physical => "physical",
-        }
-    }
-}
-
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Listening {
@@ -216,7 +206,7 @@ impl Server {
     /// The tool `mariadb`, which reads statements from its standard input and prints rows with tabs between columns.
     pub fn statements(&self) -> Result<Command> {
         let mut command = self.command(&self.client()?);
-        command.args(["--batch", "--skip-column-names", "--default-character-set=utf8mb4"]);
+        command.args(["--batch", "--skip-column-names", "--default-character-set=utf8mb4", "--connect-timeout=20"]);
         Ok(command)
     }
 
@@ -287,7 +277,7 @@ impl Server {
             Some(1021 | 1041 | 3 | 28) => {
                 Error::Failed(format!("{shown}: the server has no room left: {}", told(text)))
             }
-            _ => error,
+            _ => Error::Failed(format!("{shown}: {}", told(text))),
         }
     }
 }
@@ -322,9 +312,13 @@ fn code_of(text: &str) -> Option<u32> {
     behind("ERROR ").or_else(|| behind("Got error: ")).or_else(last)
 }
 
-/// What a tool said, without its own name in front.
+/// What a tool said, without its own name in front, and without the statement that the client repeats: it has the
+/// user's data.
 fn told(text: &str) -> &str {
-    text.split_once(" failed: ").map_or(text, |(_, told)| told)
+    match text.rfind("ERROR ") {
+        Some(at) => text.get(at..).unwrap_or(text),
+        None => text.split_once(" failed: ").map_or(text, |(_, told)| told),
+    }
 }
 
 /// A column as the client prints it.
@@ -355,6 +349,16 @@ pub fn quoted(name: &str) -> String {
 pub fn literal(text: &str) -> String {
     let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
     format!("CONVERT(X'{digits}' USING utf8mb4)")
+}
+
+/// Whether a text is a plain word, such as a character set's name.
+pub fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The error about notes of a restore that are not as they were written.
+pub fn unreadable() -> Error {
+    Error::Failed("the notes of the restore, in the staged database, cannot be read".into())
 }
 
 #[cfg(test)]

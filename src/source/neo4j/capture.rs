@@ -37,7 +37,11 @@ struct Restart<'s> {
 
 impl Restart<'_> {
     fn run(&mut self) -> Result<()> {
-        self.start.take().map_or(Ok(()), |start| self.database.start(start))
+        let Some(start) = self.start.take() else { return Ok(()) };
+        match self.database.start(&self.database.home()?, start)? {
+            true => Ok(()),
+            false => Err(Error::Failed("the start command ended, but Neo4j does not open the database".into())),
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! One database of a Neo4j home: where it is, who has it open, and how the server is stopped and started.
 
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::process::{Pid, test_kill_process};
 
 use crate::error::{Error, Result};
 use crate::ops::Progress;
@@ -20,8 +23,11 @@ pub const DATABASES: &str = "databases";
 /// The folder of a component that the folder of transaction logs lies in.
 pub const TRANSACTIONS: &str = "transactions";
 /// How long a server that was told to stop may take, and one that was told to start.
-const CHANGE_MAX: Duration = Duration::from_secs(300);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+pub const CHANGE_MAX_S: u32 = 300;
+/// How long a process that gave up its database is given to end.
+const END_MAX_S: u32 = 20;
+const LOOKS_A_SECOND: u32 = 10;
+const CONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// One database of a home.
 pub struct Database {
@@ -69,19 +75,27 @@ impl Database {
     /// Stops the server by the instance's command, and waits until the database is not open any more.
     pub fn stop(&self, home: &Home, stop: &str, progress: &dyn Progress) -> Result<()> {
         progress.stage("stopping Neo4j", None);
+        let process = self.user(home)?;
         self.place.programs.shell("the stop command", stop)?;
-        match wait_for(|| Ok(self.user(home)?.is_none()))? {
-            true => Ok(()),
-            false => Err(Error::Failed(format!(
-                "the stop command ended, but the database is still in use after {} s",
-                CHANGE_MAX.as_secs()
-            ))),
+        if !wait_for(CHANGE_MAX_S, || Ok(self.user(home)?.is_none()))? {
+            return Err(Error::Failed(format!(
+                "the stop command ended, but the database is still in use after {CHANGE_MAX_S} s"
+            )));
         }
+        // A server lets go of its databases before it has ended, and what it does at its end would meet the next one. One
+        // that only has this database stopped goes on.
+        let process = process.and_then(|process| Pid::from_raw(i32::try_from(process).ok()?));
+        wait_for(END_MAX_S, || Ok(process.is_none_or(|process| test_kill_process(process).is_err()))).map(drop)
     }
 
-    /// Starts the server by the instance's command.
-    pub fn start(&self, start: &str) -> Result<()> {
-        self.place.programs.shell("the start command", start)
+    /// Starts the server by the instance's command, and waits until it has the database open: a command may end before
+    /// that, and whoever looks next must not take the database for a stopped one. `false`: it does not open it.
+    pub fn start(&self, home: &Home, start: &str) -> Result<bool> {
+        self.place.programs.shell("the start command", start)?;
+        // It listens once it has opened its databases, or has failed to.
+        let listens = || home.bolt_port().is_some_and(connects);
+        wait_for(CHANGE_MAX_S, || Ok(self.user(home)?.is_some() || listens()))?;
+        Ok(self.user(home)?.is_some())
     }
 
     /// About how much data it has, bytes.
@@ -145,18 +159,20 @@ impl Database {
 /// What is said of a store that was not closed.
 pub const NOT_CLOSED: &str = "Neo4j did not close the database properly; its logs are captured with it, and Neo4j recovers from them when it opens it";
 
+/// Whether somebody listens on a port of this machine.
+pub fn connects(port: u16) -> bool {
+    TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), CONNECT_MAX).is_ok()
+}
+
 /// Waits until something is so, but not for ever.
-pub fn wait_for(mut is_so: impl FnMut() -> Result<bool>) -> Result<bool> {
-    let began = Instant::now();
-    loop {
+pub fn wait_for(seconds: u32, mut is_so: impl FnMut() -> Result<bool>) -> Result<bool> {
+    for _ in 0..seconds * LOOKS_A_SECOND {
         if is_so()? {
             return Ok(true);
         }
-        if began.elapsed() > CHANGE_MAX {
-            return Ok(false);
-        }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(Duration::from_secs(1) / LOOKS_A_SECOND);
     }
+    Ok(false)
 }
 
 /// About how much data lies below a folder: holes and room made beforehand do not count where the file system tells.

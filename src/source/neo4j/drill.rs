@@ -41,7 +41,8 @@ pub fn hold(stored: &Stored<'_>, query: Option<&str>, place: &Place, progress: &
             // A store of Neo4j 4.4 is brought to the newer format first, as its user would do it.
             if note.is_some() && !home.is_before_5() {
                 progress.stage("migrating", None);
-                checks.push(said("database migrate", home.admin(&["database", "migrate", DATABASE])?));
+                let arguments = ["database", "migrate", DATABASE, "--force-btree-indexes-to-range"];
+                checks.push(said("database migrate", home.admin(&arguments)?));
             }
         }
     }

@@ -6,16 +6,14 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::ops::Progress;
 use crate::source::kind::{Attempt, Check, Material, Reverted, Staged};
 use crate::source::swap::FolderSwap;
 
-use super::database::{Database, wait_for};
+use super::database::{CHANGE_MAX_S, Database, connects, wait_for};
 use super::home::Home;
 use super::lock::{self, DATABASE_LOCK};
 use super::stage::Folders;
@@ -25,7 +23,6 @@ use super::store;
 const FORMAT: &str = "format";
 /// Remembered where the server ran when the restore began, so that it runs again after it.
 const RESTART: &str = "restart";
-const CONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// The exchange of a database's two folders.
 struct Both {
@@ -156,7 +153,7 @@ fn close(database: &Database, home: &Home, progress: &dyn Progress, what: &str) 
 fn start_again(database: &Database, home: &Home, staged: Option<&Staged>) -> Result<()> {
     let ran = staged.is_some_and(|staged| staged.facts.contains_key(RESTART));
     match (ran, &database.settings.start) {
-        (true, Some(start)) if database.user(home)?.is_none() => database.start(start),
+        (true, Some(start)) if database.user(home)?.is_none() => database.start(home, start).map(drop),
         _ => Ok(()),
     }
 }
@@ -169,9 +166,11 @@ pub fn check(database: &Database, attempt: &Attempt, staged: &Staged, progress: 
     if staged.facts.contains_key(RESTART) && checks.iter().all(|check| check.ok) {
         progress.stage("waiting for Neo4j", None);
         let port = home.bolt_port();
-        let listens = || port.is_none_or(connects);
-        // It listens once it has opened its databases, or has failed to.
-        let up = wait_for(|| Ok(listens() && (port.is_some() || database.user(&home)?.is_some())))?;
+        // Starting it has waited for one of the two.
+        let up = match database.user(&home)? {
+            Some(_) => wait_for(CHANGE_MAX_S, || Ok(port.is_none_or(connects)))?,
+            None => port.is_some_and(connects),
+        };
         let open = database.user(&home)?.is_some();
         let shown = port.map_or_else(String::new, |port| format!(", and listens on port {port}"));
         checks.push(match (up, open) {
@@ -196,10 +195,6 @@ fn in_place(both: &Both, staged: &Staged) -> Check {
         Ok(info) => Check::failed("store", format!("its format is {}, and {wanted} was restored", info.format)),
         Err(error) => Check::failed("store", error),
     }
-}
-
-fn connects(port: u16) -> bool {
-    TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), CONNECT_MAX).is_ok()
 }
 
 /// Removes the folders that were kept aside.

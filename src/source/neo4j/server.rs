@@ -4,9 +4,8 @@ use std::fs;
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -20,8 +19,8 @@ use super::http;
 
 const SERVER: &str = "org.neo4j.server.CommunityEntryPoint";
 const ADMIN: &str = "org.neo4j.cli.AdminTool";
-/// How long a server may take to start: it may have logs to recover from.
-const START_MAX: Duration = Duration::from_secs(600);
+/// How often it is looked whether a server has started, which takes long where it has logs to recover from: ten minutes.
+const LOOKS: u32 = 6000;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Packages whose insides Neo4j needs to see.
 const OPENED: [&str; 4] = ["java.base/java.lang", "java.base/java.nio", "java.base/java.io", "java.base/sun.nio.ch"];
@@ -61,7 +60,7 @@ impl<'a> Private<'a> {
                  server.http.enabled=true\nserver.http.listen_address=127.0.0.1:{http_port}\n\
                  server.bolt.enabled=true\nserver.bolt.listen_address=127.0.0.1:{bolt_port}\n\
                  dbms.security.auth_enabled=false\ndbms.usage_report.enabled=false\n\
-                 server.memory.pagecache.size=64m\n"
+                 server.memory.pagecache.size=64m\ndb.tx_log.preallocate=false\n"
             ),
         };
         let file = conf.join("neo4j.conf");
@@ -76,33 +75,32 @@ impl<'a> Private<'a> {
 
     /// Starts the server, and waits until it answers. Inside: why it did not come up.
     pub fn start(&self) -> Result<Result<Server<'_>, String>> {
-        let mut command = self.java(SERVER)?;
-        let conf = self.path.join("conf");
-        command.arg(format!("--home-dir={}", self.path.display())).arg(format!("--config-dir={}", conf.display()));
-        let mut running = self.place.programs.start(command, "neo4j", None)?;
+        let home = format!("--home-dir={}", self.path.display());
+        let conf = format!("--config-dir={}", self.path.join("conf").display());
+        let mut running = self.java(SERVER, &[&home, &conf], "neo4j")?;
         running.owns(self.path);
         let printed = drain(&mut running)?;
         let mut server = Server { running, printed, home: self };
-        let began = Instant::now();
-        while !http::answers(self.http_port) {
+        for _ in 0..LOOKS {
+            if http::answers(self.http_port) {
+                return Ok(Ok(server));
+            }
             if server.running.ended().is_some() {
                 return Ok(Err(server.last_words()));
             }
-            if began.elapsed() > START_MAX {
-                return Ok(Err(format!("it does not answer after {} s", START_MAX.as_secs())));
-            }
             std::thread::sleep(LOOK_EVERY);
         }
-        Ok(Ok(server))
+        Ok(Err("it was started, and does not answer".into()))
     }
 
     /// Runs Neo4j's own tool. Inside: what it complained.
     pub fn admin(&self, arguments: &[&str]) -> Result<Result<String, String>> {
-        let mut command = self.java(ADMIN)?;
-        command.args(arguments).current_dir(self.path);
-        let said = self.place.programs.run(command, "neo4j-admin", None);
-        Ok(match said {
-            Ok(said) => Ok(String::from_utf8_lossy(&said).into_owned()),
+        let mut running = self.java(ADMIN, arguments, "neo4j-admin")?;
+        let mut said = String::new();
+        // What is no text is not understood anyway.
+        let _ = running.stdout().map(|mut stdout| stdout.read_to_string(&mut said));
+        Ok(match running.finish() {
+            Ok(()) => Ok(said),
             Err(Error::Failed(why)) => Err(why),
             Err(other) => return Err(other),
         })
@@ -113,13 +111,13 @@ impl<'a> Private<'a> {
         is_before_5(self.program)
     }
 
-    fn java(&self, main: &str) -> Result<Command> {
+    fn java(&self, main: &str, arguments: &[&str], name: &str) -> Result<Running> {
         let mut command = self.place.programs.command_as(&self.java, None)?;
         command.args(["-Xmx512m", "-XX:+UseSerialGC"]);
         command.args(OPENED.map(|package| format!("--add-opens={package}=ALL-UNNAMED")));
-        command.arg("-cp").arg(self.program.lib.join("*")).arg(main);
-        command.env("NEO4J_HOME", self.path).env("NEO4J_CONF", self.path.join("conf"));
-        Ok(command)
+        command.arg("-cp").arg(self.program.lib.join("*")).arg(main).args(arguments);
+        command.env("NEO4J_HOME", self.path).env("NEO4J_CONF", self.path.join("conf")).current_dir(self.path);
+        self.place.programs.start(command, name, None)
     }
 }
 

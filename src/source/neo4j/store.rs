@@ -5,12 +5,13 @@
 //! end on, behind their count (`SF4.3.0`). From 5.0 on the numbers from the sixth on hold a store id, in which come, each
 //! behind its length, the engine's name (`record`) and the format's (`aligned`), then two bytes of version.
 //!
-//! `checkpoint.N` has a header, then records of one length, each with a checksum; a record's first byte is the kernel's
-//! version, and near its end stands why the checkpoint was made.
+//! `checkpoint.N` has a header, then records of one length, each with a checksum: the kernel's version, the kind of record,
+//! then up to which log and which byte of it all is in the store.
 
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -23,8 +24,11 @@ const FORMAT_NAME_FIELD: usize = 4;
 const STORE_ID_FIELDS: std::ops::Range<usize> = 7..11;
 /// A checkpoint file is small; more of it is not read.
 const CHECKPOINTS_MAX: u64 = 64 << 20;
-/// By a log's own version (its first byte): the length of its header, and of a checkpoint in it.
-const CHECKPOINT_LAYOUTS: [(u8, usize, usize); 3] = [(7, 64, 192), (8, 128, 232), (9, 128, 232)];
+
+/// Checkpoints by their file's own version (its first byte): the length of its header and of a record, and whether
+/// numbers in it stand with their high end first.
+const CHECKPOINT_LAYOUTS: [(u8, usize, usize, bool); 3] =
+    [(7, 64, 192, true), (8, 128, 232, false), (9, 128, 232, false)];
 
 /// The format of a store's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +66,8 @@ pub struct StoreInfo {
     pub format: Format,
     /// The version of the kernel that made its last checkpoint, as Neo4j numbers them; from 4.2 on.
     pub kernel: Option<u8>,
-    /// Whether the last checkpoint is that of a shutdown; `None` where that cannot be told. A store that was not closed
-    /// properly is recovered from its logs when Neo4j opens it.
+    /// Whether nothing is in the logs that is not in the store, as when Neo4j has closed it; `None` where that cannot be
+    /// told. Else Neo4j recovers the store from its logs when it opens it.
     pub closed: Option<bool>,
 }
 
@@ -100,7 +104,7 @@ pub fn inspect(store: &Path, logs: &Path) -> Result<StoreInfo> {
         ))
     })?;
     let (kernel, closed) = match last_checkpoint(logs)? {
-        Some((kernel, reason)) => (Some(kernel), Some(reason)),
+        Some(checkpoint) => (Some(checkpoint.kernel), is_end(logs, &checkpoint)?),
         None => (None, None),
     };
     Ok(StoreInfo { format, kernel, closed })
@@ -162,16 +166,29 @@ fn store_id_format(bytes: &[u8]) -> Option<Format> {
     (engine == "record").then_some(Format::Record { flavour, version })
 }
 
-/// The kernel's version and whether it is a shutdown's, of the last checkpoint in the folder of the logs.
-fn last_checkpoint(logs: &Path) -> Result<Option<(u8, bool)>> {
+/// A record of `checkpoint.N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Checkpoint {
+    kernel: u8,
+    /// The number of the log, and the byte of it, that what follows begins at.
+    log: u64,
+    at: u64,
+}
+
+/// Files `<prefix>N` in a folder, with their numbers, sorted.
+fn numbered(folder: &Path, prefix: &str) -> Result<Vec<(u64, PathBuf)>> {
+    let number = |name: &str| name.strip_prefix(prefix)?.parse::<u64>().ok();
+    let mut files: Vec<(u64, PathBuf)> =
+        names_in(folder)?.into_iter().filter_map(|name| Some((number(&name)?, folder.join(&name)))).collect();
+    files.sort_unstable();
+    Ok(files)
+}
+
+fn last_checkpoint(logs: &Path) -> Result<Option<Checkpoint>> {
     if !logs.is_dir() {
         return Ok(None);
     }
-    let number = |name: &str| name.strip_prefix("checkpoint.")?.parse::<u64>().ok();
-    let mut files: Vec<(u64, PathBuf)> =
-        names_in(logs)?.into_iter().filter_map(|name| Some((number(&name)?, logs.join(&name)))).collect();
-    files.sort_unstable();
-    for (_, path) in files.iter().rev() {
+    for (_, path) in numbered(logs, "checkpoint.")?.iter().rev() {
         let mut bytes = Vec::new();
         File::open(path)
             .and_then(|file| file.take(CHECKPOINTS_MAX).read_to_end(&mut bytes))
@@ -183,15 +200,30 @@ fn last_checkpoint(logs: &Path) -> Result<Option<(u8, bool)>> {
     Ok(None)
 }
 
-fn last_record(bytes: &[u8]) -> Option<(u8, bool)> {
+fn last_record(bytes: &[u8]) -> Option<Checkpoint> {
     let version = *bytes.first()?;
-    let (_, header, len) = CHECKPOINT_LAYOUTS.into_iter().find(|(known, ..)| *known == version)?;
+    let (_, header, len, high_first) = CHECKPOINT_LAYOUTS.into_iter().find(|(known, ..)| *known == version)?;
     // The file is made longer than it needs to be: what follows the last record is zeros.
     let last = bytes.get(header..)?.chunks_exact(len).take_while(|record| record.first() != Some(&0)).last()?;
-    let has = |word: &[u8]| last.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word));
-    // A migration or an upgrade writes its checkpoint into a store that nobody has open, and closes it.
-    let closed = [&b"database shutdown"[..], b"migration checkpoint", b"upgrade checkpoint"].into_iter().any(has);
-    Some((*last.first()?, closed))
+    let number = |at: usize| {
+        let bytes = last.get(at..at + 8)?.try_into().ok()?;
+        Some(if high_first { u64::from_be_bytes(bytes) } else { u64::from_le_bytes(bytes) })
+    };
+    Some(Checkpoint { kernel: *last.first()?, log: number(2)?, at: number(10)? })
+}
+
+/// Whether nothing follows a checkpoint in the logs: there is no later log, and zeros, or nothing, in this one.
+fn is_end(logs: &Path, checkpoint: &Checkpoint) -> Result<Option<bool>> {
+    let files = numbered(logs, "neostore.transaction.db.")?;
+    if files.last().is_none_or(|(number, _)| *number < checkpoint.log) {
+        return Ok(None);
+    }
+    let Some((_, path)) = files.last().filter(|(number, _)| *number == checkpoint.log) else { return Ok(Some(false)) };
+    let mut follows = [0; 16];
+    let failed = |error| Error::source(path, error);
+    let file = File::open(path).map_err(failed)?;
+    let read = file.read_at(&mut follows, checkpoint.at).map_err(failed)?;
+    Ok(Some(follows.iter().take(read).all(|byte| *byte == 0)))
 }
 
 /// Whether Neo4j of `version` (`5.26.30`, `2025.01.0`) can open a store; what has to be done first, if anything. In words,

@@ -10,7 +10,7 @@ const OF_35: &str = "01000001762ebe14730134ef2e36eed327f101000000000000000001000
 
 fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
-    digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
+    digits.chunks_exact(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
 }
 
 #[test]
@@ -27,12 +27,12 @@ fn the_format_is_read_from_neostore() {
 }
 
 #[test]
-fn the_last_checkpoint_tells_how_the_store_was_closed() {
-    let record = |kernel: u8, reason: &str| {
+fn the_last_checkpoint_tells_whether_the_logs_hold_more() {
+    let record = |kernel: u8, log: u64, at: u64| {
         let mut record = vec![kernel, 9];
-        record.resize(100, 1);
-        record.extend(reason.as_bytes());
-        record.resize(232, 0);
+        record.extend(log.to_le_bytes());
+        record.extend(at.to_le_bytes());
+        record.resize(232, 1);
         record
     };
     let file = |records: &[Vec<u8>]| {
@@ -42,13 +42,33 @@ fn the_last_checkpoint_tells_how_the_store_was_closed() {
         bytes.resize(1 << 20, 0);
         bytes
     };
-    let shutdown = record(20, "Checkpoint triggered by \"Database shutdown\" @ txId: 33");
-    let scheduled = record(20, "Checkpoint triggered by \"Scheduled checkpoint for time threshold\" @ txId: 34");
     assert_eq!(last_record(&file(&[])), None);
-    assert_eq!(last_record(&file(std::slice::from_ref(&shutdown))), Some((20, true)));
-    assert_eq!(last_record(&file(&[shutdown, scheduled])), Some((20, false)));
     assert_eq!(last_record(&[200; 500]), None);
     assert_eq!(last_record(&[]), None);
+    let both = file(&[record(5, 0, 99), record(20, 1, 184)]);
+    let last = last_record(&both).unwrap();
+    assert_eq!(last, Checkpoint { kernel: 20, log: 1, at: 184 });
+
+    let dir = tempfile::Builder::new().tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+    let closed = || is_end(dir.path(), &last_checkpoint(dir.path()).unwrap().unwrap()).unwrap();
+    write("checkpoint.0", &both);
+    assert_eq!(closed(), None);
+    write("neostore.transaction.db.0", &[1; 300]);
+    assert_eq!(closed(), None);
+    write("neostore.transaction.db.1", &[1; 184]);
+    assert_eq!(closed(), Some(true));
+    let mut room = vec![1; 184];
+    room.resize(1 << 16, 0);
+    write("neostore.transaction.db.1", &room);
+    assert_eq!(closed(), Some(true));
+    room[184] = 20;
+    write("neostore.transaction.db.1", &room);
+    assert_eq!(closed(), Some(false));
+    room[184] = 0;
+    write("neostore.transaction.db.1", &room);
+    write("neostore.transaction.db.2", &[1; 300]);
+    assert_eq!(closed(), Some(false));
 }
 
 #[test]

@@ -346,3 +346,7 @@ pub fn int_of(bytes: &[u8]) -> Option<i64> {
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
+
+#[cfg(test)]
+#[path = "archive_tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! Drills: a snapshot is restored into a throw-away server, checked there by PostgreSQL's own tools, and counted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::error::{Error, Result};
 use crate::ops::Progress;
@@ -114,7 +114,8 @@ fn without_locale(create: &str) -> String {
 fn rows(running: &Throwaway<'_>, stored: &Stored<'_>, contents: &Contents) -> Result<Check> {
     let names = data_names(contents);
     let counts = counts_of(stored)?;
-    let wanted = |name: &String| counts.iter().find(|counted| counted.name == *name).map(|counted| counted.rows);
+    let counts: HashMap<&str, u64> = counts.iter().map(|counted| (counted.name.as_str(), counted.rows)).collect();
+    let wanted = |name: &String| counts.get(name.as_str()).copied();
     let has_extensions = contents.of_kind("EXTENSION").next().is_some();
     let mut questions = Vec::new();
     let mut tables = Vec::new();

@@ -107,7 +107,7 @@ pub fn explain(error: Error, shown: &str) -> Error {
     if let Some(role) = missing(&said, "role \"") {
         return Error::Refused(format!("{shown}: there is no role {role:?} on this server; create it there ({said})"));
     }
-    if said.contains("is not installed") || said.contains("which SNAPHOLD_POSTGRES_BIN names") {
+    if said.contains("is not installed") || said.contains("which POSTGRES_BIN names") {
         return Error::Failed(said);
     }
     match KNOWN.iter().find(|known| known.says.iter().any(|text| said.contains(text))) {

@@ -1,6 +1,6 @@
 //! What is in a logical snapshot: tables with their rows, views, sequences, functions, large objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::error::Result;
 use crate::source::kind::{Holds, Item};
@@ -15,6 +15,7 @@ use super::names::{LARGE_OBJECTS, data_names, full_name, is_large_objects};
 pub fn logical(stored: &Stored<'_>, visit: &mut dyn FnMut(Item) -> Result<()>) -> Result<()> {
     let contents = contents_of(stored)?;
     let counts = counts_of(stored)?;
+    let counted: HashMap<&str, &Counted> = counts.iter().map(|counted| (counted.name.as_str(), counted)).collect();
     let names = data_names(&contents);
     let mut items = BTreeMap::new();
     for entry in &contents.entries {
@@ -28,7 +29,7 @@ pub fn logical(stored: &Stored<'_>, visit: &mut dyn FnMut(Item) -> Result<()>) -
         match is_large_objects(entry) {
             false => {
                 let name = full_name(entry);
-                let counted = counts.iter().find(|counted| counted.name == *path);
+                let counted = counted.get(path.as_str());
                 let bytes = counted.map_or(0, |counted| counted.bytes);
                 let holds = Holds::Files(vec![path.clone().into_bytes()]);
                 let rows = counted.map(|counted| counted.rows);

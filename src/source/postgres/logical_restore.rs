@@ -26,7 +26,8 @@ const TABLES_COUNT: &str = "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_c
 
 /// The restore of one database.
 pub struct Restore<'s> {
-    server: &'s Server,
+    /// Sessions have the attempt's name, so that those are found that a killed process has left.
+    server: Server,
     place: &'s Place,
     /// What the new database is called until it takes its place, and the present one afterwards.
     new: String,
@@ -37,16 +38,27 @@ impl<'s> Restore<'s> {
     /// The restore that an attempt is.
     pub fn new(server: &'s Server, place: &'s Place, attempt: &Attempt) -> Self {
         let name = |word: &str| beside(&server.database, &format!("_snaphold_{word}_{}", attempt.id));
-        Self { server, place, new: name("new"), old: name("old") }
+        let (new, old) = (name("new"), name("old"));
+        let server = Server { application: format!("snaphold {}", attempt.id), ..server.clone() };
+        Self { server, place, new, old }
     }
 
     fn admin(&self, sql: &str) -> Result<()> {
         self.server.execute(self.server.maintenance(), sql)
     }
 
+    /// Ends sessions of this attempt that a killed process has left: they would go on beside what is done now.
+    fn be_alone(&self) -> Result<()> {
+        let name = literal(&self.server.application);
+        self.admin(&format!(
+            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+ WHERE application_name = {name} AND pid <> pg_catalog.pg_backend_pid();"
+        ))
+    }
+
     /// The number of a database; `None` where there is none of that name.
     fn oid_of(&self, database: &str) -> Result<Option<String>> {
-        oid_of(self.server, database)
+        oid_of(&self.server, database)
     }
 
     /// Removes a database, if it is there, with whoever uses it.
@@ -61,11 +73,13 @@ impl<'s> Restore<'s> {
     /// Makes the new database and fills it.
     pub fn stage(&self, material: &Material<'_>, progress: &dyn Progress) -> Result<Staged> {
         let version = self.server.version(self.server.maintenance())?;
+        self.be_alone()?;
         let staged = match material {
             Material::Stored(stored) => self.stage_stored(stored, &version, progress),
             Material::Dump(dump) => {
                 let loaded = load::look_at(dump, self.place, progress)?;
-                self.stage_dump(&loaded, &version, progress)
+                // What goes wrong from here on is the dump's doing, and the server says nothing of files.
+                self.stage_dump(&loaded, &version, progress).map_err(|error| error.with_context(dump.file_name))
             }
         };
         if staged.is_err() {
@@ -81,7 +95,7 @@ impl<'s> Restore<'s> {
         let _ = origin_of(stored)?;
         self.create(&recipe)?;
         progress.stage("restoring the database", Some(archive.data_len()));
-        restore_into(self.server, &self.new, version, &mut |out| archive.write(out, progress))?;
+        restore_into(&self.server, &self.new, version, &mut |out| archive.write(out, progress))?;
         self.settle(&recipe, progress)?;
         let report = stored.whole_report();
         self.staged(report, Some(&archive.contents))
@@ -94,7 +108,7 @@ impl<'s> Restore<'s> {
         self.create(&recipe)?;
         progress.stage("loading the dump", Some(loaded.len()));
         match loaded.contents() {
-            Some(_) => restore_into(self.server, &self.new, version, &mut |out| loaded.write(false, out, progress))?,
+            Some(_) => restore_into(&self.server, &self.new, version, &mut |out| loaded.write(false, out, progress))?,
             None => self.run_sql(loaded, version, progress)?,
         }
         self.settle(&recipe, progress)?;
@@ -166,6 +180,7 @@ impl<'s> Restore<'s> {
 
     /// Exchanges the names.
     pub fn swap(&self, staged: &Staged) -> Result<()> {
+        self.be_alone()?;
         if self.is_swapped(staged)? {
             return Ok(());
         }
@@ -234,6 +249,7 @@ impl<'s> Restore<'s> {
 
     /// Gives the old database its name back.
     pub fn revert(&self, staged: Option<&Staged>) -> Result<Reverted> {
+        self.be_alone()?;
         let place = self.server.database.as_str();
         if let Some(old) = self.oid_of(&self.old)? {
             match self.oid_of(place)? {

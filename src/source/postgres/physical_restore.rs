@@ -38,33 +38,47 @@ pub struct Restore<'s> {
     swap: FolderSwap,
 }
 
+/// Whether an instance says all that a restore needs; in words, what is missing.
+pub fn may_be_restored(settings: &Settings) -> Result<(), String> {
+    let Some(folder) = &settings.data_directory else {
+        return Err("it is restored into a data folder: name that by --data-directory DIR, and how the server is stopped and started by --stop COMMAND and --start COMMAND (`snaphold instance edit`)".into());
+    };
+    let is_vacant = open_file::is_vacant(folder).map_err(|error| error.to_string())?;
+    if is_vacant || settings.stop.is_some() && settings.start.is_some() {
+        return Ok(());
+    }
+    Err("the server has to be stopped and started to exchange its data folder: say how by --stop COMMAND and --start COMMAND (`snaphold instance edit`)".into())
+}
+
 /// The data folder that an instance names.
-pub fn data_directory<'s>(server: &Server, settings: &'s Settings) -> Result<&'s Path> {
-    settings.data_directory.as_deref().ok_or_else(|| {
-        Error::Refused(format!(
-            "{}: a physical snapshot is restored into a data folder; name it by --data-directory DIR, and how the server is stopped and started by --stop COMMAND and --start COMMAND (`snaphold instance edit`)",
-            server.shown
-        ))
-    })
+fn data_directory<'s>(server: &Server, settings: &'s Settings) -> Result<&'s Path> {
+    match may_be_restored(settings) {
+        Err(why) => Err(Error::Refused(format!("{}: {why}", server.shown))),
+        Ok(()) => settings.data_directory.as_deref().ok_or_else(|| Error::Refused("there is no data folder".into())),
+    }
 }
 
 /// Whether nothing is where a clone would go.
 pub fn is_vacant(server: &Server, settings: &Settings) -> Result<bool> {
-    open_file::is_vacant(data_directory(server, settings)?)
+    match &settings.data_directory {
+        Some(folder) => open_file::is_vacant(folder),
+        None => data_directory(server, settings).map(|_| false),
+    }
 }
 
 impl<'s> Restore<'s> {
     /// The restore that an attempt is.
     pub fn new(server: &'s Server, settings: &'s Settings, place: &'s Place, attempt: &Attempt) -> Result<Self> {
-        let folder = data_directory(server, settings)?;
+        let folder = settings.data_directory.as_deref();
+        let folder = folder.ok_or_else(|| Error::Refused(format!("{}: there is no --data-directory", server.shown)))?;
         Ok(Self { server, settings, place, folder, swap: FolderSwap::new(folder, attempt)? })
     }
 
     /// Makes the new folder.
     pub fn stage(&self, stored: &Stored<'_>, progress: &dyn Progress) -> Result<Staged> {
+        data_directory(self.server, self.settings)?;
         let is_vacant = open_file::is_vacant(self.folder)?;
         if !is_vacant {
-            self.refuse_without_commands()?;
             self.refuse_other_version(stored)?;
         }
         self.swap.clear()?;
@@ -100,21 +114,11 @@ impl<'s> Restore<'s> {
 
     /// Who owns the new folder: who owns the present one; else who servers run as here.
     fn owner(&self) -> User {
-        let present = fs::metadata(self.folder).ok().filter(|_| !self.folder.join("PG_VERSION").metadata().is_err());
+        let present = fs::metadata(self.folder).ok().filter(|_| self.folder.join("PG_VERSION").exists());
         match present {
             Some(stat) => User { uid: stat.uid(), gid: stat.gid() },
             None => User::for_servers(&["postgres"]).unwrap_or(User { uid: 0, gid: 0 }),
         }
-    }
-
-    fn refuse_without_commands(&self) -> Result<()> {
-        if self.settings.stop.is_some() && self.settings.start.is_some() {
-            return Ok(());
-        }
-        Err(Error::Refused(format!(
-            "{}: the server has to be stopped and started to exchange its data folder; say how by --stop COMMAND and --start COMMAND (`snaphold instance edit`)",
-            self.server.shown
-        )))
     }
 
     fn refuse_other_version(&self, stored: &Stored<'_>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::error::{Error, Result};
 use crate::source::kind::Only;
 
-use super::archive::Contents;
+use super::archive::{Contents, text};
 use super::names::full_name;
 
 /// Kinds of entries that go with a table that they depend on. Not foreign keys, triggers, rules and policies: they need
@@ -47,7 +47,8 @@ pub fn only(contents: &Contents, only: Only<'_>) -> Result<Contents> {
         Error::NotFound(format!("the snapshot has no {} {}; `snaphold snapshot ls` lists them", only.kind, only.name))
     })?;
     let mut kept = HashSet::from([chosen.dump_id]);
-    let owned = contents.of_kind("SEQUENCE OWNED BY").filter(|entry| entry.depends_on.contains(&chosen.dump_id));
+    let owner = format!(" OWNED BY {}.", quoted_name(&text(&chosen.definition)));
+    let owned = contents.of_kind("SEQUENCE OWNED BY").filter(|entry| text(&entry.definition).contains(&owner));
     kept.extend(owned.flat_map(|entry| entry.depends_on.iter().copied().chain([entry.dump_id])));
     // Identity columns have sequences without such an entry.
     let identities = contents
@@ -63,4 +64,15 @@ pub fn only(contents: &Contents, only: Only<'_>) -> Result<Contents> {
     contents
         .only(|entry| ALWAYS.contains(&entry.kind.as_str()) || kept.contains(&entry.dump_id))
         .map_err(|problem| Error::damaged("the snapshot's table of contents", problem.text()))
+}
+
+/// A relation's name with its schema, quoted as it is in the statement that makes it.
+fn quoted_name(definition: &str) -> &str {
+    let name = definition.split_once("TABLE ").map_or(definition, |(_, name)| name);
+    let mut in_quotes = false;
+    let end = name.find(|letter| {
+        in_quotes ^= letter == '"';
+        letter == ' ' && !in_quotes
+    });
+    name.get(..end.unwrap_or(name.len())).unwrap_or_default()
 }

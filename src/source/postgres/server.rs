@@ -14,7 +14,7 @@ use super::errors::explain;
 /// Where Debian has the versions' own programs: the ones on `PATH` choose a version by other means.
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// Names the one folder that programs are taken from, where it is set.
-const FOLDER_VARIABLE: &str = "SNAPHOLD_POSTGRES_BIN";
+const FOLDER_VARIABLE: &str = "POSTGRES_BIN";
 /// Variables of libpq that would lead it elsewhere than the URL says.
 const MISLEADING: [&str; 5] = ["PGSERVICE", "PGSERVICEFILE", "PGHOSTADDR", "PGOPTIONS", "PGDATABASE"];
 /// How long libpq tries to connect, seconds.
@@ -36,6 +36,8 @@ pub struct Server {
     pub database: String,
     /// As it is shown in messages.
     pub shown: String,
+    /// What sessions are called on the server.
+    pub application: String,
     /// Variables of libpq beside those.
     pub variables: Vec<(&'static str, String)>,
     /// The password.
@@ -86,6 +88,7 @@ impl Server {
             user: server.user.clone(),
             database: server.database.clone(),
             shown: url.to_string(),
+            application: "snaphold".into(),
             variables,
             password: settings.password.clone(),
             programs: programs.clone(),
@@ -96,7 +99,10 @@ impl Server {
     pub fn command(&self, program: &Path, database: &str) -> Command {
         let mut command = self.programs.command(program);
         MISLEADING.iter().for_each(|name| _ = command.env_remove(name));
-        command.env("PGDATABASE", database).env("PGAPPNAME", "snaphold").env("PGCONNECT_TIMEOUT", CONNECT_TIMEOUT);
+        command
+            .env("PGDATABASE", database)
+            .env("PGAPPNAME", &self.application)
+            .env("PGCONNECT_TIMEOUT", CONNECT_TIMEOUT);
         if !self.host.is_empty() {
             command.env("PGHOST", &self.host);
         }

@@ -128,7 +128,8 @@ impl Source for Physical {
     }
 
     fn accepts(&self, origin: &Origin) -> Result<(), String> {
-        accepts(origin, PHYSICAL)
+        accepts(origin, PHYSICAL)?;
+        physical_restore::may_be_restored(&self.settings)
     }
 
     fn is_vacant(&self) -> Result<bool> {

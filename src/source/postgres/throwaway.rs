@@ -41,14 +41,14 @@ impl Folder {
         let path = folder.path();
         if path.as_os_str().len() > FOLDER_LEN_MAX {
             return Err(Error::Refused(format!(
-                "{} is too long a path for a server's socket; set TMPDIR to a folder with a shorter one",
+                "{} is too long a path for a server's socket; set SNAPHOLD_TMPDIR to a folder with a shorter one",
                 path.display()
             )));
         }
         if let Some(user) = user {
             if let Some(closed) = path.ancestors().skip(1).find(|above| !may_enter(above, user)) {
                 return Err(Error::Refused(format!(
-                    "a throw-away server must not run as root, and the user it runs as cannot enter {}; set TMPDIR to a folder that everybody can enter",
+                    "a throw-away server must not run as root, and the user it runs as cannot enter {}; set SNAPHOLD_TMPDIR to a folder that everybody can enter",
                     closed.display()
                 )));
             }
@@ -206,6 +206,7 @@ impl<'f> Throwaway<'f> {
             user: Some(superuser.unwrap_or(SUPERUSER).to_string()),
             database: "postgres".into(),
             shown: "the throw-away server".into(),
+            application: "snaphold".into(),
             variables: vec![("PGSSLMODE", "disable".into())],
             password: None,
             programs: place.programs.clone(),

@@ -122,7 +122,7 @@ impl Read for Tee<'_> {
 /// `folder` is for what does not fit into memory.
 pub fn write_dump(dump: &Dump<'_>, path: &Path, folder: &Path, progress: &dyn Progress) -> Result<Written> {
     let file = File::open(dump.path).map_err(|error| Error::source(dump.path, error))?;
-    let other = |what: &str| Error::Usage(format!("{} is no Redis RDB: {what}", dump.file_name));
+    let other = |what: &str| Error::Refused(format!("{} is no Redis RDB: {what}", dump.file_name));
     let mut reader = match open(Box::new(file), dump.file_name)?.body {
         Body::Single { reader, .. } => reader,
         Body::Members(_) => return Err(other("it is an archive of several files")),

@@ -6,7 +6,6 @@ use proptest::prelude::*;
 use super::*;
 
 /// A server of version 7.0 wrote it: all types, in all encodings that small limits bring about.
-
 const ALL_TYPES: &[u8] = include_bytes!("../../../../tests/fixtures/redis/redis-7.0-all-types.rdb");
 
 fn collected(mut bytes: &[u8]) -> Result<Collected, Fault> {
