@@ -5,7 +5,6 @@
 mod program;
 
 use std::fs;
-use std::process::Command;
 
 use program::{Done, Place};
 use rusqlite::Connection;
@@ -48,23 +47,9 @@ fn change(place: &Place) {
     fs::write(place.path("data/more"), "more\n").unwrap();
 }
 
-/// The restore, killed at the `at`th call; `None` where it came to its end before.
-fn killed(place: &Place, at: usize) -> Option<()> {
-    let program = place.command(["restore", "latest", "--confirm", "RESTORE"]);
-    let mut strace = Command::new("strace");
-    strace.args(["-o", "/dev/null", "-e"]).arg(format!("trace={CALLS}"));
-    strace.arg("-e").arg(format!("inject={CALLS}:signal=SIGKILL:when={at}"));
-    strace.arg(program.get_program()).args(program.get_args()).current_dir(place.path(""));
-    strace.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = strace.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    match output.status.code() {
-        Some(0) => None,
-        _ => {
-            assert!(!text.contains("ptrace"), "strace cannot trace here: {text}");
-            Some(())
-        }
-    }
+/// Whether the restore was killed at its `at`th call, and did not end before.
+fn is_killed(place: &Place, at: usize) -> bool {
+    place.is_killed(["restore", "latest", "--confirm", "RESTORE"], CALLS, at, false)
 }
 
 /// Kills a restore at every `stride`th call; returns how often it was killed, and how often something was left to do.
@@ -81,7 +66,7 @@ fn kill_everywhere(stride: usize) -> (usize, usize) {
     let (mut kills, mut left) = (0, 0);
     for at in (1..).step_by(stride) {
         assert_eq!(state(&place), old);
-        if killed(&place, at).is_none() {
+        if !is_killed(&place, at) {
             break;
         }
         kills += 1;
@@ -135,7 +120,7 @@ fn an_instance_whose_restore_was_cut_short_is_not_used_until_that_is_over() {
     let mut at = 1;
     // The first kill that leaves something.
     while {
-        assert!(killed(&place, at).is_some());
+        assert!(is_killed(&place, at));
         place.json(["instance", "show", "shop", "--json"]).get("unfinished_restore").is_none()
     } {
         at += 1;

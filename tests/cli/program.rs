@@ -114,6 +114,30 @@ impl Place {
         self.run(arguments).succeeds().object()
     }
 
+    /// Runs the program until it makes its `at`th of these system calls, and kills it there, by strace; with `threads` the calls
+    /// of all its threads count, and of its children. `false` where it came to its end before.
+    pub fn is_killed<S: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+        calls: &str,
+        at: usize,
+        threads: bool,
+    ) -> bool {
+        let program = self.command(arguments);
+        let mut strace = Command::new("strace");
+        if threads {
+            strace.arg("-f");
+        }
+        strace.args(["-o", "/dev/null", "-e"]).arg(format!("trace={calls}"));
+        strace.arg("-e").arg(format!("inject={calls}:signal=SIGKILL:when={at}"));
+        strace.arg(program.get_program()).args(program.get_args()).current_dir(self.folder.path());
+        strace.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = strace.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!text.contains("ptrace"), "strace cannot trace here: {text}");
+        output.status.code() != Some(0)
+    }
+
     /// Ids of an instance's snapshots, newest first.
     pub fn ids(&self) -> Vec<String> {
         let listed = self.json(["snapshot", "list", "--json"]);

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::dumps::fixture;
 use crate::life::nothing_left;
@@ -35,16 +34,7 @@ fn files(home: &Home) -> Files {
 
 /// Whether the restore was killed at its `at`th call, and did not end before.
 fn is_killed(place: &Place, snapshot: &str, at: usize) -> bool {
-    let program = place.command(["restore", snapshot, "--no-safety", "--confirm", "RESTORE"]);
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-o", "/dev/null", "-e"]).arg(format!("trace={CALLS}"));
-    strace.arg("-e").arg(format!("inject={CALLS}:signal=SIGKILL:when={at}"));
-    strace.arg(program.get_program()).args(program.get_args()).current_dir(place.path(""));
-    strace.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = strace.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!text.contains("ptrace"), "strace cannot trace here: {text}");
-    output.status.code() != Some(0)
+    place.is_killed(["restore", snapshot, "--no-safety", "--confirm", "RESTORE"], CALLS, at, true)
 }
 
 /// Kills a restore at every `stride`th call. Returns how often it was killed, and how often something was left to do.

@@ -3,24 +3,9 @@
 
 use std::process::Command;
 
-use crate::program::Place;
 use crate::server::{Server, is_there, left_behind, place_of};
 
 const CALLS: &str = "connect,sendto,write,fsync,rename,renameat,renameat2,unlink,unlinkat";
-
-/// `None` where it came to its end before.
-fn killed(place: &Place, first: &str, at: usize) -> Option<()> {
-    let program = place.command(["restore", first, "--confirm", "RESTORE"]);
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-o", "/dev/null", "-e"]).arg(format!("trace={CALLS}"));
-    strace.arg("-e").arg(format!("inject={CALLS}:signal=SIGKILL:when={at}"));
-    strace.arg(program.get_program()).args(program.get_args()).current_dir(place.path(""));
-    strace.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let output = strace.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!text.contains("ptrace"), "strace cannot trace here: {text}");
-    (output.status.code() != Some(0)).then_some(())
-}
 
 /// Waits until the server has noticed that its master is gone.
 fn settle(server: &Server) {
@@ -49,7 +34,7 @@ pub fn kill_everywhere(option: &str, stride: usize) -> (usize, usize) {
     let (mut kills, mut left) = (0, 0);
     for at in (1..).step_by(stride) {
         assert_eq!(server.digest(), old);
-        if killed(&place, &first, at).is_none() {
+        if !place.is_killed(["restore", &first, "--confirm", "RESTORE"], CALLS, at, true) {
             break;
         }
         kills += 1;
