@@ -115,6 +115,36 @@ fn killed_at_each_of_its_calls_a_restore_is_completed_or_taken_back() {
 }
 
 #[test]
+fn without_a_safety_snapshot_what_cannot_go_back_can_still_go_on() {
+    let place = instance();
+    let arguments = ["restore", "latest", "--no-safety", "--confirm", "RESTORE"];
+    let (mut back, mut on) = (0, 0);
+    for at in 1.. {
+        let old = state(&place);
+        if !place.is_killed(arguments, CALLS, at, false) {
+            break;
+        }
+        let done = place.run(["restore", "--abort", "shop"]);
+        match done.code {
+            0 => {
+                assert_eq!(state(&place), old, "killed at call {at}");
+                back += 1;
+            }
+            3 => {}
+            4 => {
+                assert!(done.stderr.contains("--resume"), "{done:?}");
+                place.run(["restore", "--resume", "shop"]).succeeds();
+                assert_eq!(value(&place), "restored", "killed at call {at}");
+                on += 1;
+            }
+            _ => panic!("{at}: {done:?}"),
+        }
+        change(&place);
+    }
+    assert!(back >= 1 && on >= 5, "{back} went back, {on} went on");
+}
+
+#[test]
 fn an_instance_whose_restore_was_cut_short_is_not_used_until_that_is_over() {
     let place = instance();
     let mut at = 1;

@@ -379,7 +379,6 @@ impl<'s> Run<'s> {
 
     /// Goes back. With `by_safety` the safety snapshot is used for what is not kept aside.
     pub fn revert(&mut self, by_safety: bool) -> Result<()> {
-        let attempt = self.attempt();
         self.progress.stage("going back", None);
         if self.state.stage == RestoreStage::Finishing {
             return Err(Error::Refused(
@@ -392,19 +391,36 @@ impl<'s> Run<'s> {
             began >= RestoreStage::Staging || self.manifest.is_none() || self.staged.iter().any(Option::is_some);
         if touched {
             self.note(RestoreStage::Reverting)?;
-            for (RunPart { part, .. }, staged) in self.parts.iter().zip(&self.staged).rev() {
-                if part.source.is_patched_in_place() && began < RestoreStage::Swapping {
-                    continue;
+            if let Err(error) = self.revert_parts(began, by_safety) {
+                // Forward is still a way: what has gone back is staged anew then.
+                match self.staged.iter().all(Option::is_some) {
+                    true => self.note(began.min(RestoreStage::Swapping))?,
+                    false if self.manifest.is_some() => self.note(RestoreStage::Staging)?,
+                    false => {}
                 }
-                if part.source.revert(&attempt, staged.as_ref())? == Reverted::NeedsSafety {
-                    if !by_safety {
-                        return Err(Error::Refused("what was there is only in the safety snapshot".into()));
-                    }
-                    self.put_safety_back(part, &attempt)?;
-                }
+                return Err(error);
             }
         }
         self.note(RestoreStage::Reverted)
+    }
+
+    fn revert_parts(&mut self, began: RestoreStage, by_safety: bool) -> Result<()> {
+        let attempt = self.attempt();
+        for (number, RunPart { part, .. }) in self.parts.iter().enumerate().rev() {
+            if part.source.is_patched_in_place() && began < RestoreStage::Swapping {
+                continue;
+            }
+            let Some(staged) = self.staged.get_mut(number) else { continue };
+            if part.source.revert(&attempt, staged.as_ref())? == Reverted::NeedsSafety {
+                if !by_safety {
+                    return Err(Error::Refused("what was there is only in the safety snapshot".into()));
+                }
+                self.put_safety_back(part, &attempt)?;
+            } else {
+                *staged = None;
+            }
+        }
+        Ok(())
     }
 
     fn put_safety_back(&self, part: &Part, attempt: &Attempt) -> Result<()> {
