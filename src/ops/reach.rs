@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::format::manifest::{Manifest, Outcome};
+use crate::format::manifest::{Component, Manifest, Outcome};
 use crate::format::pack::Form;
 use crate::format::recipe::{RecipeNode, Reference};
 use crate::format::tree::{Content, Directory, Entry, Node};
@@ -94,11 +94,13 @@ impl Visitor for Strict {
     }
 }
 
-/// Whether every chunk that a snapshot needs is there, as its pack's footer says. Reads listings and recipes, no data.
+/// Whether every chunk that a component needs is there, as its pack's footer says. Reads listings and recipes, no data.
 ///
 /// Errors: [`Error::Damaged`] with the first that is missing.
-pub fn check_present(reader: &Reader, manifest: &Manifest) -> Result<()> {
-    Walk::new(reader).snapshots([manifest], &mut Strict)
+pub fn check_present(reader: &Reader, component: &Component) -> Result<()> {
+    let mut walk = Walk::new(reader);
+    walk.entry(&component.root, &mut Strict)?;
+    walk.through(&mut Strict)
 }
 
 /// Looks away from faults.
@@ -201,6 +203,11 @@ impl<'r> Walk<'r> {
                 }
             }
         }
+        self.through(visitor)
+    }
+
+    /// Walks what is known to be needed, to its end.
+    fn through(&mut self, visitor: &mut dyn Visitor) -> Result<()> {
         while !self.items.is_empty() {
             let batch = self.items.split_off(self.items.len().saturating_sub(NODES_AT_ONCE));
             self.descend(batch, visitor)?;

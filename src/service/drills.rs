@@ -56,12 +56,7 @@ impl Service {
                     "snapshot {id} is of a file that was loaded; it can be exported, and no server can be started on it"
                 ))
             })?;
-            let stored = Stored {
-                reader: &reader,
-                component,
-                instance: &snapshot.manifest.instance,
-                created_at_ns: snapshot.manifest.created_at_ns,
-            };
+            let stored = Stored::of(&reader, &snapshot.manifest, component);
             let several = all.len() > 1;
             let named = |check: Check| match several {
                 true => Check { name: format!("{}: {}", component.name, check.name), ..check },

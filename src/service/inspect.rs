@@ -133,7 +133,7 @@ impl Service {
         let mut any = false;
         for component in snapshot.components()? {
             let Some(kind) = kind_that_made(&component.origin) else { continue };
-            let stored = stored(&reader, snapshot, component);
+            let stored = Stored::of(&reader, &snapshot.manifest, component);
             any |= kind.items(&stored, &self.place, &mut |item| {
                 let Item { kind, name, bytes, rows, .. } = item;
                 visit(ItemView { component: several.then(|| component.name.clone()), kind, name, bytes, rows })
@@ -181,8 +181,8 @@ impl Service {
         let mut any = false;
         for (name, before, after) in side_by_side(a, b)? {
             let label = several.then(|| name.to_string());
-            let before = before.map(|component| stored(&reader, a, component));
-            let after = after.map(|component| stored(&reader, b, component));
+            let before = before.map(|component| Stored::of(&reader, &a.manifest, component));
+            let after = after.map(|component| Stored::of(&reader, &b.manifest, component));
             any |= diff_items(before.as_ref(), after.as_ref(), &self.place, &mut |change| {
                 visit(ItemChange { component: label.clone(), ..change })
             })?;
@@ -268,14 +268,14 @@ struct SourceDumps<'a> {
 impl Dumps for SourceDumps<'_> {
     fn available(&self, component: &Component, format: ExportFormat) -> Result<Option<Result<(), String>>> {
         match kind_that_made(&component.origin).filter(|kind| kind.writes_dumps()) {
-            Some(kind) => kind.exports(&stored(self.reader, self.snapshot, component), format).map(Some),
+            Some(kind) => kind.exports(&Stored::of(self.reader, &self.snapshot.manifest, component), format).map(Some),
             None => Ok(None),
         }
     }
 
     fn in_tar_gz(&self, component: &Component) -> bool {
         kind_that_made(&component.origin)
-            .is_some_and(|kind| kind.tar_gz_holds_dump(&stored(self.reader, self.snapshot, component)))
+            .is_some_and(|kind| kind.tar_gz_holds_dump(&Stored::of(self.reader, &self.snapshot.manifest, component)))
     }
 
     fn write(
@@ -288,13 +288,9 @@ impl Dumps for SourceDumps<'_> {
         let kind = kind_that_made(&component.origin)
             .ok_or_else(|| Error::Refused("what it was captured from is not known to be a database".into()))?;
         let only = item.map(|item| Only { kind: &item.kind, name: &item.name });
-        let stored = stored(self.reader, self.snapshot, component);
+        let stored = Stored::of(self.reader, &self.snapshot.manifest, component);
         let job = Export { stored: &stored, format, only, place: self.place, progress: self.progress };
         let Exported { files, bytes } = kind.export(&job, out)?;
         Ok((files, bytes))
     }
-}
-
-fn stored<'a>(reader: &'a Arc<Reader>, snapshot: &'a Snapshot, component: &'a Component) -> Stored<'a> {
-    Stored { reader, component, instance: &snapshot.manifest.instance, created_at_ns: snapshot.manifest.created_at_ns }
 }

@@ -20,7 +20,7 @@ use crate::source::url::SourceUrl;
 
 use super::catalog::{Catalog, Snapshot, check_instance_name};
 use super::instances::InstanceSpec;
-use super::restore_run::{Run, RunOf, RunPart, pair, restore_at_once};
+use super::restore_run::{Means, Run, RunOf, RunPart, pair, restore_at_once};
 use super::restores::component_of;
 use super::settings::SettingsSpec;
 use super::snapshots::TakeOptions;
@@ -112,7 +112,8 @@ impl Service {
         io::copy(&mut input, &mut file).map_err(failed)?;
         let parts = vec![RunPart { part, component: None }];
         let of = RunOf::Dump(&path, &file_name);
-        let ran = Run::begin(self, catalog, &name, of, (None, no_safety), parts, progress)?.complete()?;
+        let means = Means { service: self, reader: self.reader(progress)?, progress };
+        let ran = Run::begin(means, catalog, &name, of, (None, no_safety), parts)?.complete()?;
         let snapshot = self.take_as(&self.catalog()?, &name, SnapshotType::Load, options, progress)?;
         Ok(LoadOutcome { snapshot, safety_snapshot: ran.safety.map(|id| id.to_string()) })
     }
@@ -135,7 +136,8 @@ impl Service {
         let component = component_of(stored, None)?.clone();
         let parts = vec![RunPart { part, component: Some(component) }];
         let of = RunOf::Snapshot(stored);
-        let ran = Run::begin(self, &catalog, &name, of, (None, no_safety), parts, progress)?.complete()?;
+        let means = Means { service: self, reader: self.reader(progress)?, progress };
+        let ran = Run::begin(means, &catalog, &name, of, (None, no_safety), parts)?.complete()?;
         Ok(LoadOutcome { snapshot, safety_snapshot: ran.safety.map(|id| id.to_string()) })
     }
 
@@ -223,12 +225,7 @@ impl Service {
         let mut targets = Vec::new();
         for RunPart { part, component } in &pairs {
             let Some(component) = component else { continue };
-            let stored = Stored {
-                reader: &reader,
-                component,
-                instance: &snapshot.manifest.instance,
-                created_at_ns: snapshot.manifest.created_at_ns,
-            };
+            let stored = Stored::of(&reader, &snapshot.manifest, component);
             let (written, checked) = restore_at_once(&*part.source, &stored, &attempt, progress)?;
             report.add(&written);
             checks.extend(checked);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::ledger::{ComponentState, LedgerRecord, RestoreOf, RestoreStage, RestoreState};
-use crate::format::manifest::{Component, Manifest, Outcome, SnapshotType};
+use crate::format::manifest::{Component, Manifest, SnapshotType};
 use crate::id::SnapshotId;
 use crate::ops::restore::RestoreReport;
 use crate::ops::{Progress, check_present};
@@ -44,6 +44,16 @@ pub(super) enum RunOf<'a> {
     Dump(&'a Path, &'a str),
 }
 
+/// What a restore is worked on with.
+pub(super) struct Means<'s> {
+    /// Takes the safety snapshot.
+    pub service: &'s Service,
+    /// Reads what is restored.
+    pub reader: Arc<Reader>,
+    /// Is told how far it is.
+    pub progress: &'s dyn Progress,
+}
+
 /// A restore that is worked on.
 pub(super) struct Run<'s> {
     service: &'s Service,
@@ -71,13 +81,12 @@ pub(super) struct Ran {
 impl<'s> Run<'s> {
     /// Begins a restore: from here on others are refused.
     pub fn begin(
-        service: &'s Service,
+        Means { service, reader, progress }: Means<'s>,
         catalog: &Catalog,
         instance: &str,
         of: RunOf<'s>,
         (path, no_safety): (Option<Vec<u8>>, bool),
         parts: Vec<RunPart>,
-        progress: &'s dyn Progress,
     ) -> Result<Self> {
         let before = catalog.restores.get(instance);
         if let Some((_, state)) = before.filter(|(_, state)| !state.stage.is_over()) {
@@ -111,7 +120,6 @@ impl<'s> Run<'s> {
         };
         let revision = before.map_or(0, |(number, _)| *number);
         let staged = parts.iter().map(|_| None).collect();
-        let reader = service.reader(progress)?;
         let mut run =
             Self { service, reader, manifest, dump, state, revision, parts, staged, checks: Vec::new(), progress };
         run.note(RestoreStage::Planned)?;
@@ -120,11 +128,10 @@ impl<'s> Run<'s> {
 
     /// Takes up a restore that another process has left.
     pub fn take_up(
-        service: &'s Service,
+        Means { service, reader, progress }: Means<'s>,
         (revision, state): (u32, RestoreState),
         manifest: Option<&'s Manifest>,
         parts: Vec<RunPart>,
-        progress: &'s dyn Progress,
     ) -> Result<Self> {
         let staged = state.components.iter().map(|component| match &component.staged {
             Some(json) => {
@@ -134,7 +141,7 @@ impl<'s> Run<'s> {
         });
         let staged = staged.collect::<Result<Vec<Option<Staged>>>>()?;
         let process = service.repo.surroundings().processes.identity();
-        let (reader, stage) = (service.reader(progress)?, state.stage);
+        let stage = state.stage;
         let state = RestoreState { process, ..state };
         let mut run = Self {
             service,
@@ -177,13 +184,7 @@ impl<'s> Run<'s> {
     }
 
     fn stored<'a>(&'a self, component: &'a Component) -> Option<Stored<'a>> {
-        let manifest = self.manifest?;
-        Some(Stored {
-            reader: &self.reader,
-            component,
-            instance: &manifest.instance,
-            created_at_ns: manifest.created_at_ns,
-        })
+        Some(Stored::of(&self.reader, self.manifest?, component))
     }
 
     /// Goes on to the end. Where a step fails, what was there before is put back, as far as that can be.
@@ -227,8 +228,9 @@ impl<'s> Run<'s> {
                 }
                 RestoreStage::Finishing => {
                     let attempt = self.attempt();
-                    for (part, staged) in self.parts.iter().zip(&self.staged) {
-                        part.part.source.finish(&attempt, staged.as_ref().unwrap_or(&Staged::default()))?;
+                    for staged in self.staged_parts() {
+                        let (RunPart { part, .. }, staged) = staged?;
+                        part.source.finish(&attempt, staged)?;
                     }
                     self.note(RestoreStage::Done)?;
                 }
@@ -248,13 +250,7 @@ impl<'s> Run<'s> {
                 self.stage_part(number)?;
                 continue;
             };
-            if let Some(manifest) = self.manifest {
-                let manifest = Manifest {
-                    outcome: Outcome::Completed { components: vec![component.clone()] },
-                    ..manifest.clone()
-                };
-                check_present(&self.reader, &manifest)?;
-            }
+            check_present(&self.reader, component)?;
         }
         Ok(())
     }
@@ -326,11 +322,20 @@ impl<'s> Run<'s> {
         Ok(())
     }
 
+    /// The parts, each with what its staging wanted to be remembered.
+    fn staged_parts(&self) -> impl Iterator<Item = Result<(&RunPart, &Staged)>> {
+        let not_staged = || Error::Failed("a component was not staged".into());
+        self.parts
+            .iter()
+            .zip(&self.staged)
+            .map(move |(part, staged)| Ok((part, staged.as_ref().ok_or_else(not_staged)?)))
+    }
+
     fn swap(&self) -> Result<()> {
         let attempt = self.attempt();
-        for (RunPart { part, component }, staged) in self.parts.iter().zip(&self.staged) {
+        for staged in self.staged_parts() {
+            let (RunPart { part, component }, staged) = staged?;
             let stored = component.as_ref().and_then(|component| self.stored(component));
-            let staged = staged.as_ref().ok_or_else(|| Error::Failed("a component was not staged".into()))?;
             self.progress.stage("replacing", None);
             part.source.swap(stored.as_ref(), &attempt, staged, self.progress)?;
         }
@@ -339,15 +344,14 @@ impl<'s> Run<'s> {
 
     fn check(&mut self) -> Result<()> {
         let attempt = self.attempt();
-        for (RunPart { part, .. }, staged) in self.parts.iter().zip(&self.staged) {
-            let staged = staged.as_ref().ok_or_else(|| Error::Failed("a component was not staged".into()))?;
+        let mut seen = Vec::new();
+        for staged in self.staged_parts() {
+            let (RunPart { part, .. }, staged) = staged?;
             let checks = part.source.check(&attempt, staged, self.progress)?;
-            let failed = checks.iter().find(|check| !check.ok).cloned();
-            self.checks.extend(checks);
-            if let Some(Check { name, detail, .. }) = failed {
-                return Err(Error::Failed(format!("what was restored does not pass {name}: {detail}")));
-            }
+            all_passed(&checks)?;
+            seen.extend(checks);
         }
+        self.checks = seen;
         Ok(())
     }
 
@@ -435,13 +439,17 @@ impl<'s> Run<'s> {
         let lost = || Error::damaged(id, format!("it has no component {:?}", part.name));
         let component = safety.components()?.iter().find(|component| component.name == part.name).ok_or_else(lost)?;
         let attempt = Attempt { of: id.to_string(), ..attempt.clone() };
-        let stored = Stored {
-            reader: &self.reader,
-            component,
-            instance: &safety.manifest.instance,
-            created_at_ns: safety.manifest.created_at_ns,
-        };
+        let stored = Stored::of(&self.reader, &safety.manifest, component);
         restore_at_once(&*part.source, &stored, &attempt, self.progress).map(drop)
+    }
+}
+
+fn all_passed(checks: &[Check]) -> Result<()> {
+    match checks.iter().find(|check| !check.ok) {
+        Some(Check { name, detail, .. }) => {
+            Err(Error::Failed(format!("what was restored does not pass {name}: {detail}")))
+        }
+        None => Ok(()),
     }
 }
 
@@ -460,11 +468,8 @@ pub(super) fn restore_at_once(
     let checks = source
         .swap(Some(stored), attempt, &staged, progress)
         .and_then(|()| source.check(attempt, &staged, progress))
+        .and_then(|checks| all_passed(&checks).map(|()| checks))
         .inspect_err(|_| revert(Some(&staged)))?;
-    if let Some(Check { name, detail, .. }) = checks.iter().find(|check| !check.ok) {
-        revert(Some(&staged));
-        return Err(Error::Failed(format!("what was restored does not pass {name}: {detail}")));
-    }
     source.finish(attempt, &staged)?;
     Ok((staged.report, checks))
 }

@@ -18,7 +18,7 @@ use crate::storage::ObjectKind;
 
 use super::Service;
 use super::catalog::{Catalog, Snapshot};
-use super::restore_run::{Ran, Run, RunOf, RunPart, pair};
+use super::restore_run::{Means, Ran, Run, RunOf, RunPart, pair};
 use super::unfinished::unfinished;
 
 /// What is to be restored, and where to.
@@ -92,8 +92,7 @@ impl Service {
             Target::Instance { parts, .. } => {
                 for RunPart { part, component } in parts {
                     let Some(component) = component else { continue };
-                    let Manifested { instance, created_at_ns } = Manifested::of(snapshot);
-                    let stored = Stored { reader: &reader, component, instance, created_at_ns };
+                    let stored = Stored::of(&reader, &snapshot.manifest, component);
                     report.add(&part.source.plan(&stored, progress)?);
                 }
             }
@@ -120,19 +119,19 @@ impl Service {
         let snapshot = self.restorable(&catalog, &request.snapshot)?;
         let reader = self.reader(progress)?;
         let target = self.target(&catalog, snapshot, request, &reader)?;
-        if target.is_in_place()? && !confirmed {
+        let in_place = target.is_in_place()?;
+        if in_place && !confirmed {
             return Err(Error::Refused(format!(
                 "this would overwrite {}; type RESTORE to confirm (in a script: --confirm RESTORE)",
                 target.shown()
             )));
         }
-        let in_place = target.is_in_place()?;
         match target {
             Target::Instance { name, parts } => {
                 let shown = shown(&parts);
                 let wanted = (request.path.clone(), request.no_safety);
-                let run = Run::begin(self, &catalog, &name, RunOf::Snapshot(snapshot), wanted, parts, progress)?;
-                let ran = run.complete()?;
+                let means = Means { service: self, reader, progress };
+                let ran = Run::begin(means, &catalog, &name, RunOf::Snapshot(snapshot), wanted, parts)?.complete()?;
                 Ok(outcome(snapshot, shown, Some(name), in_place, ran))
             }
             Target::Folders(folders) => {
@@ -163,18 +162,6 @@ impl Service {
         let plan = plan_in_place(reader, entry, path, progress)?;
         let started_at = self.repo.surroundings().clock.now();
         plan.apply(reader, &Mark { snapshot: snapshot.manifest.id.to_string(), started_at }, progress)
-    }
-
-    /// Restores the state before the latest restore of an instance.
-    pub fn undo_restore(
-        &self,
-        instance: &str,
-        confirmed: bool,
-        no_safety: bool,
-        progress: &dyn Progress,
-    ) -> Result<RestoreOutcome> {
-        let request = self.undo_request(instance, no_safety)?;
-        self.restore(&request, confirmed, progress)
     }
 
     /// The restore that undoes an instance's latest one.
@@ -231,9 +218,11 @@ impl Service {
             RestoreOf::Snapshot(id) => (id.to_string(), Some(catalog.snapshot(*id)?)),
             RestoreOf::Dump(name) => (name.clone(), None),
         };
-        let parts = self.parts_again(&catalog, &state, snapshot, progress)?;
+        let reader = self.reader(progress)?;
+        let parts = self.parts_again(&catalog, &state, snapshot, &reader)?;
         let manifest = snapshot.map(|snapshot| &snapshot.manifest);
-        let (outcome, checks) = work(Run::take_up(self, (revision, state), manifest, parts, progress)?)?;
+        let means = Means { service: self, reader, progress };
+        let (outcome, checks) = work(Run::take_up(means, (revision, state), manifest, parts)?)?;
         Ok(ResumeOutcome { instance: instance.to_string(), outcome, of, safety_snapshot, checks })
     }
 
@@ -243,10 +232,9 @@ impl Service {
         catalog: &Catalog,
         state: &RestoreState,
         snapshot: Option<&Snapshot>,
-        progress: &dyn Progress,
+        reader: &Reader,
     ) -> Result<Vec<RunPart>> {
         let mut parts = self.parts_of(catalog, &state.instance)?.parts;
-        let reader = self.reader(progress)?;
         let again = state.components.iter().map(|wanted| {
             let at = parts.iter().position(|part| part.name == wanted.part).ok_or_else(|| {
                 Error::NotFound(format!("{} has no component {:?} any more", state.instance, wanted.part))
@@ -254,7 +242,7 @@ impl Service {
             let part = parts.remove(at);
             let Some(snapshot) = snapshot else { return Ok(RunPart { part, component: None }) };
             let component = component_of(snapshot, Some(&wanted.component))?.clone();
-            part_of(RunPart { part, component: Some(component) }, state.path.as_deref(), &reader)
+            part_of(RunPart { part, component: Some(component) }, state.path.as_deref(), reader)
         });
         again.collect()
     }
@@ -350,18 +338,6 @@ impl Service {
             }
             (None, None) => Err(Error::Usage("name a folder or an instance to restore to by --to".into())),
         }
-    }
-}
-
-/// What a stored component says of its snapshot.
-struct Manifested<'a> {
-    instance: &'a str,
-    created_at_ns: i64,
-}
-
-impl<'a> Manifested<'a> {
-    fn of(snapshot: &'a Snapshot) -> Self {
-        Self { instance: &snapshot.manifest.instance, created_at_ns: snapshot.manifest.created_at_ns }
     }
 }
 

@@ -52,6 +52,14 @@ impl RandomRead for OpenFile<'_> {
     }
 }
 
+/// Removes a file that may not be there.
+pub fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::target(path, error)),
+        _ => Ok(()),
+    }
+}
+
 /// Whether nothing is at `path` that a restore would overwrite: no file, or an empty folder.
 pub fn is_vacant(path: &Path) -> Result<bool> {
     let metadata = match fs::symlink_metadata(path) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 use crate::error::{Error, Result};
-use crate::format::manifest::{Component, Origin};
+use crate::format::manifest::{Component, Manifest, Origin};
 use crate::format::tree::{Content, Entry, Node};
 use crate::ops::Progress;
 use crate::ops::restore::{self, RestoreReport, restore_new};
@@ -26,6 +26,13 @@ pub struct Stored<'a> {
     pub instance: &'a str,
     /// When the snapshot was begun, nanoseconds since 1970 (UTC).
     pub created_at_ns: i64,
+}
+
+impl<'a> Stored<'a> {
+    /// A component of the snapshot that `manifest` is of.
+    pub fn of(reader: &'a Arc<Reader>, manifest: &'a Manifest, component: &'a Component) -> Self {
+        Self { reader, component, instance: &manifest.instance, created_at_ns: manifest.created_at_ns }
+    }
 }
 
 impl Stored<'_> {

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use crate::error::{Error, Result};
 
 use super::kind::Attempt;
+use super::open_file::remove_file;
 
 /// A file in the staged folder that says whose it is: it is taken out by the last step, and tells after a crash which
 /// of two folders is the new one.
@@ -87,12 +88,9 @@ impl FolderSwap {
 
     /// Removes the old folder. May be done again.
     pub fn finish(&self) -> Result<()> {
-        let mark = self.place.join(MARK);
         remove(&self.staged)?;
-        match fs::remove_file(&mark) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::target(&mark, error)),
-            _ => sync(&self.place),
-        }
+        remove_file(&self.place.join(MARK))?;
+        sync(&self.place)
     }
 
     fn exchange(&self) -> Result<()> {

@@ -21,18 +21,4 @@ mod server;
 mod stored;
 mod takeover;
 
-use std::fs;
-use std::io;
-use std::path::Path;
-
 pub use kind::Redis;
-
-use crate::error::{Error, Result};
-
-/// Removes a file that may not be there.
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::target(path, error)),
-        _ => Ok(()),
-    }
-}

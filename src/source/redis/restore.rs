@@ -10,11 +10,11 @@ use crate::ops::Progress;
 use crate::ops::restore::RestoreReport;
 use crate::source::access::Place;
 use crate::source::kind::{Attempt, Check, Material, Reverted, Staged};
+use crate::source::open_file::remove_file;
 
 use super::endpoint::{Options, Restore};
 use super::keys;
 use super::rdb::Counts;
-use super::remove;
 use super::resp::{Client, Endpoint, Reply};
 use super::server::{Info, databases, modules, other_counts, rdb_version};
 use super::stored::{Written, write_dump, write_stored};
@@ -80,7 +80,7 @@ impl Target<'_> {
         let (written, mut facts) = match facts {
             Ok(facts) => facts,
             Err(error) => {
-                let _ = remove(&file);
+                let _ = remove_file(&file);
                 return Err(error);
             }
         };
@@ -186,7 +186,9 @@ impl Target<'_> {
     }
 
     fn clean(&self, attempt: &Attempt) -> Result<()> {
-        remove(&self.file(attempt)).and(remove(&self.functions(attempt))).and(remove(&self.mark(attempt)))
+        remove_file(&self.file(attempt))
+            .and(remove_file(&self.functions(attempt)))
+            .and(remove_file(&self.mark(attempt)))
     }
 
     /// Goes back.
@@ -213,7 +215,7 @@ impl Target<'_> {
                 keys::undo(&mut self.connect()?.0, attempt, staged, functions)?
             }
         };
-        remove(&self.file(attempt)).and(remove(&self.functions(attempt)))?;
+        remove_file(&self.file(attempt)).and(remove_file(&self.functions(attempt)))?;
         Ok(if back { Reverted::Back } else { Reverted::NeedsSafety })
     }
 }

@@ -10,6 +10,7 @@ use crate::container::{Body, open};
 use crate::error::{Error, Result};
 use crate::ops::Progress;
 use crate::source::kind::{Dump, Export, Exported, Holds, Item, Only};
+use crate::source::open_file::remove_file;
 use crate::source::stored::Stored;
 
 use super::capture::FILE;
@@ -152,7 +153,7 @@ pub fn write_dump(dump: &Dump<'_>, path: &Path, folder: &Path, progress: &dyn Pr
 
 /// A new file that only its owner may read, in the place of one that an earlier try left.
 fn new_file(path: &Path) -> Result<File> {
-    super::remove(path)?;
+    remove_file(path)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| Error::target(path, error))
 }
 

@@ -18,6 +18,7 @@ use crate::source::kind::{
     Attempt, Capturing, Check, Description, Export, Exported, Holds, Item, Kind, Material, Only, Reverted, Source,
     Staged,
 };
+use crate::source::open_file;
 use crate::source::stored::Stored;
 use crate::source::url::SourceUrl;
 
@@ -165,7 +166,7 @@ impl Source for Database {
     }
 
     fn is_vacant(&self) -> Result<bool> {
-        crate::source::open_file::is_vacant(&self.path)
+        open_file::is_vacant(&self.path)
     }
 
     fn plan(&self, stored: &Stored<'_>, _: &dyn Progress) -> Result<RestoreReport> {
@@ -175,7 +176,7 @@ impl Source for Database {
     fn stage(&self, material: &Material<'_>, attempt: &Attempt, progress: &dyn Progress) -> Result<Staged> {
         let image = self.image(attempt);
         let failed = |error| Error::target(&image, error);
-        remove(&image)?;
+        open_file::remove_file(&image)?;
         if let Some(folder) = image.parent() {
             fs::create_dir_all(folder).map_err(|error| Error::target(folder, error))?;
         }
@@ -195,7 +196,7 @@ impl Source for Database {
         };
         let check = integrity(&image)?;
         if !check.ok {
-            remove(&image)?;
+            open_file::remove_file(&image)?;
             return Err(Error::Damaged {
                 object: attempt.of.clone(),
                 detail: format!("SQLite says: {}", check.detail),
@@ -217,7 +218,7 @@ impl Source for Database {
     }
 
     fn finish(&self, attempt: &Attempt, _: &Staged) -> Result<()> {
-        remove(&self.image(attempt))
+        open_file::remove_file(&self.image(attempt))
     }
 
     fn revert(&self, attempt: &Attempt, staged: Option<&Staged>) -> Result<Reverted> {
@@ -225,7 +226,7 @@ impl Source for Database {
         if staged.is_some() && !image.exists() {
             return Ok(Reverted::NeedsSafety);
         }
-        remove(&image)?;
+        open_file::remove_file(&image)?;
         Ok(Reverted::Back)
     }
 }
@@ -306,12 +307,5 @@ fn shown(value: &rusqlite::types::Value) -> String {
         Value::Real(number) => number.to_string(),
         Value::Text(text) => text.clone(),
         Value::Blob(bytes) => format!("{} bytes", bytes.len()),
-    }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::target(path, error)),
-        _ => Ok(()),
     }
 }
