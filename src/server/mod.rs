@@ -1,0 +1,5 @@
+//! What `snaphold serve` runs.
+
+pub mod tenants;
+pub mod vault;
+pub mod work;
