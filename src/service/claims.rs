@@ -7,10 +7,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::clock::ProcessIdentity;
-
-use super::Service;
-
 /// Names of what is being done, and by how many: of two that begin one thing the ledger lets one go on.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Claims(Arc<Mutex<HashMap<String, usize>>>);
@@ -23,6 +19,17 @@ pub(super) struct Claim {
 }
 
 impl Claims {
+    /// Says that this process does `what` from now on.
+    pub fn claim(&self, what: String) -> Claim {
+        *self.names().entry(what.clone()).or_default() += 1;
+        Claim { claims: self.clone(), what }
+    }
+
+    /// Whether it does.
+    pub fn has(&self, what: &str) -> bool {
+        self.names().contains_key(what)
+    }
+
     fn names(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -37,22 +44,5 @@ impl Drop for Claim {
                 count => _ = names.insert(self.what.clone(), count),
             }
         }
-    }
-}
-
-impl Service {
-    /// Says that this process does `what` from now on. To be said before the ledger hears of it.
-    pub(super) fn claim_work(&self, what: String) -> Claim {
-        *self.claims.names().entry(what.clone()).or_default() += 1;
-        Claim { claims: self.claims.clone(), what }
-    }
-
-    /// Whether the process that a note names is still at `what`; `None` where that cannot be known from here.
-    pub(super) fn is_at_work(&self, process: &ProcessIdentity, what: &str) -> Option<bool> {
-        let processes = &self.repo.surroundings().processes;
-        if *process == processes.identity() {
-            return Some(self.claims.names().contains_key(what));
-        }
-        processes.is_alive(process)
     }
 }

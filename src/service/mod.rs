@@ -1,5 +1,6 @@
 //! Instances, plans, and the work flows that a user names.
 
+mod at_work;
 mod care;
 mod catalog;
 mod claims;

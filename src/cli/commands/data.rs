@@ -151,7 +151,8 @@ pub fn clone(context: &Context, arguments: CloneArgs) -> Result<Report> {
     let progress = context.progress();
     let settings = settings_spec(arguments.settings)?;
     let CloneArgs { snapshot, name, source, .. } = arguments;
-    let outcome = service.clone_snapshot(CloneRequest { snapshot, name, source, settings, copy: None }, &progress)?;
+    let request = CloneRequest { snapshot: snapshot.clone(), name, source, settings, copy: None };
+    let outcome = service.clone_snapshot(request, &progress)?;
     progress.done();
     let mut text = format!("made instance {} of snapshot {}\n", outcome.instance, snapshot);
     if let Some(restored) = &outcome.restored {
