@@ -1,0 +1,3 @@
+//! The service behind a platform's console: accounts, jobs, a scheduler, REST and web pages over [`crate::service`].
+
+pub mod catalog;
