@@ -1,3 +1,4 @@
 //! The service behind a platform's console: accounts, jobs, a scheduler, REST and web pages over [`crate::service`].
 
 pub mod catalog;
+pub mod config;
