@@ -2,3 +2,6 @@
 
 pub mod catalog;
 pub mod config;
+pub mod tenants;
+pub mod vault;
+pub mod work;
