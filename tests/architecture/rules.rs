@@ -21,7 +21,8 @@ const LAYERS: &[&[&str]] = &[
     &["ops"],
     &["source"],
     &["service", "bench"],
-    &["cli", "server"],
+    &["server"],
+    &["cli"],
 ];
 
 /// Imports upwards that are meant: the file or folder, what it may import, and why.
@@ -152,6 +153,9 @@ const CALLS: &[Call] = &[
             ("service/", "definitions beside the repository"),
             ("repo/", "the derived index, which lives in a local folder"),
             ("bench/", "the data that it measures on, in the place that is handed in"),
+            ("server/config/", "the files that the config names"),
+            ("server/state.rs", "the data folder's parts, which it makes"),
+            ("server/work/files.rs", "uploads, which it removes"),
             ("server/tenants.rs", "the accounts' folders, each around a repository"),
             ("server/vault.rs", "the file of the master key"),
             ("server/work/export.rs", "finished exports, which it removes"),
