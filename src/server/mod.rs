@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod config;
 pub mod jobs;
+mod rebuild;
 pub mod scheduler;
 mod start;
 mod state;
@@ -10,5 +11,6 @@ pub mod tenants;
 pub mod vault;
 pub mod work;
 
-pub use start::{Server, Start};
+pub use rebuild::Rebuilt;
+pub use start::{Server, Start, rebuild_catalog};
 pub use state::{Folders, State};
