@@ -4,4 +4,5 @@ pub mod actions;
 pub mod api;
 pub mod auth;
 pub mod catalog;
+pub mod config;
 pub mod fault;

@@ -152,6 +152,7 @@ const CALLS: &[Call] = &[
             ("service/", "definitions beside the repository"),
             ("repo/", "the derived index, which lives in a local folder"),
             ("bench/", "the data that it measures on, in the place that is handed in"),
+            ("server/config/", "the files that the config names"),
             ("cli/", "output files, passphrase files"),
         ],
     },

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use base64ct::{Base64Unpadded, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
@@ -57,7 +58,7 @@ impl Passwords {
         let password = Zeroizing::new(password.to_string());
         self.apart(move || {
             let digest = digest(password.as_bytes(), &salt, (MEMORY_KIB, PASSES, LANES))?;
-            let (salt, digest) = (Base64Unpadded::encode_string(&salt), Base64Unpadded::encode_string(&digest));
+            let (salt, digest) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(digest));
             Ok(format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${digest}"))
         })
         .await
@@ -107,7 +108,7 @@ fn parse(text: &str) -> Result<(Cost, Vec<u8>, Vec<u8>)> {
         let mut numbers = cost.split(',').zip(["m=", "t=", "p="]).map(|(text, name)| text.strip_prefix(name)?.parse().ok());
         let cost: Cost = (numbers.next()??, numbers.next()??, numbers.next()??);
         let fits = cost.0 <= MEMORY_KIB_MAX && cost.1 <= PASSES_MAX && cost.2 == 1;
-        let bytes = |text| Base64Unpadded::decode_vec(text).ok();
+        let bytes = |text| STANDARD_NO_PAD.decode(text).ok();
         fits.then_some((cost, bytes(salt)?, bytes(digest)?))
     };
     parsed().ok_or_else(|| Error::damaged("the hash of a password", "it is no Argon2id hash as it was written"))

@@ -26,8 +26,17 @@ impl std::fmt::Debug for Throttle {
 impl Throttle {
     /// So many at once, and as many in a minute after that. Zero is taken for one.
     pub fn per_minute(count: u32) -> Self {
-        let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
-        Self { limiter: RateLimiter::new(Quota::per_minute(count), HashMapStateStore::default()), asked: AtomicU32::new(0) }
+        Self::of(Quota::per_minute(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)))
+    }
+
+    /// So many a second in the long run, and `burst` at once. Zero is taken for one.
+    pub fn per_second(count: u32, burst: u32) -> Self {
+        let at_least_one = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        Self::of(Quota::per_second(at_least_one(count)).allow_burst(at_least_one(burst)))
+    }
+
+    fn of(quota: Quota) -> Self {
+        Self { limiter: RateLimiter::new(quota, HashMapStateStore::default()), asked: AtomicU32::new(0) }
     }
 
     /// Counts one for a key. The error says how long to wait.
