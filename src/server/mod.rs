@@ -6,3 +6,7 @@ pub mod auth;
 pub mod catalog;
 pub mod config;
 pub mod fault;
+pub mod jobs;
+pub mod tenants;
+pub mod vault;
+pub mod work;
