@@ -7,6 +7,12 @@ pub mod catalog;
 pub mod config;
 pub mod fault;
 pub mod jobs;
+pub mod scheduler;
+mod start;
+mod state;
 pub mod tenants;
 pub mod vault;
 pub mod work;
+
+pub use start::{Server, Start};
+pub use state::{Folders, State};

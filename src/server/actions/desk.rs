@@ -1,76 +1,45 @@
 //! What actions are done with, and the few steps that nearly all of them share.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
-use tokio::task::spawn_blocking;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::server::State;
 use crate::server::auth::{Auth, Principal, Right, Throttle};
-use crate::server::catalog::{Account, Catalog, Instance, Job, NewAudit, Snapshot};
-use crate::server::config::Config;
+use crate::server::catalog::{Account, Instance, Job, NewAudit, Snapshot};
 use crate::server::fault::{Fault, Outcome, Problem};
-use crate::server::jobs::Jobs;
-use crate::server::tenants::Tenants;
-use crate::server::vault::Vault;
+use crate::server::jobs::Asker;
 use crate::server::work::JobSpec;
-use crate::service::{InstanceView, Plans, Service, SnapshotView};
+use crate::service::{InstanceView, Service, SnapshotView};
 
-/// What all actions share.
+/// What all actions share: the service's parts, who may do what, and how often.
 pub struct Desk {
-    /// What is known, in SQL.
-    pub catalog: Catalog,
+    state: State,
     /// Knows who asks.
     pub auth: Auth,
-    /// The accounts' repositories.
-    pub tenants: Arc<Tenants>,
-    /// Seals and signs.
-    pub vault: Vault,
-    /// Takes jobs.
-    pub jobs: Jobs,
-    /// How the service is run.
-    pub config: Arc<Config>,
-    /// The folder of uploads.
-    pub uploads: PathBuf,
-    /// The folder of finished exports.
-    pub exports: PathBuf,
     /// How often each may ask.
     pub requests: Throttle,
     edits: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
-/// The parts of a [`Desk`].
-pub struct DeskParts {
-    /// What is known, in SQL.
-    pub catalog: Catalog,
-    /// The accounts' repositories.
-    pub tenants: Arc<Tenants>,
-    /// Seals and signs.
-    pub vault: Vault,
-    /// Takes jobs.
-    pub jobs: Jobs,
-    /// How the service is run.
-    pub config: Arc<Config>,
-    /// The folder of uploads.
-    pub uploads: PathBuf,
-    /// The folder of finished exports.
-    pub exports: PathBuf,
+impl Deref for Desk {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
 }
 
 impl Desk {
-    /// Of these parts.
-    pub fn new(parts: DeskParts) -> Self {
-        let DeskParts { catalog, tenants, vault, jobs, config, uploads, exports } = parts;
-        let requests = Throttle::per_second(config.limits.requests_per_second, config.limits.burst);
-        let auth = Auth::new(catalog.clone());
-        Self { catalog, auth, tenants, vault, jobs, config, uploads, exports, requests, edits: Mutex::default() }
-    }
-
-    /// The plans that there are.
-    pub fn plans(&self) -> &Plans {
-        self.tenants.plans()
+    /// Over the service's parts.
+    pub fn new(state: State) -> Self {
+        let limits = &state.config.limits;
+        let requests = Throttle::per_second(limits.requests_per_second, limits.burst);
+        let auth = Auth::new(state.catalog.clone());
+        Self { state, auth, requests, edits: Mutex::default() }
     }
 
     /// Refuses who has not this right.
@@ -102,13 +71,7 @@ impl Desk {
         work: impl FnOnce(&Service) -> Result<T> + Send + 'static,
     ) -> Outcome<T> {
         let account = self.account(who).await?;
-        let sealed = account.sealed_secret.ok_or_else(|| Error::NotFound("the account has no key".into()))?;
-        let tenants = self.tenants.clone();
-        let done = spawn_blocking(move || {
-            let service = tenants.service(&account.id, &sealed)?;
-            work(&service)
-        });
-        done.await.map_err(Fault::internal)?.map_err(Fault::from)
+        Ok(self.with_service(&account, work).await?)
     }
 
     /// An instance of the account, by id or name.
@@ -124,7 +87,8 @@ impl Desk {
     /// Queues a job.
     pub async fn submit(&self, who: &Principal, spec: &JobSpec) -> Outcome<Job> {
         self.account(who).await?;
-        Ok(self.jobs.submit(&who.account, spec, &who.actor, Some(&who.origin.request_id)).await?)
+        let asker = Asker { actor: &who.actor, request_id: Some(&who.origin.request_id) };
+        Ok(self.jobs.submit(&who.account, spec, &asker).await?)
     }
 
     /// Enters what changed about an instance.

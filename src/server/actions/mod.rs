@@ -23,4 +23,4 @@ pub mod usage;
 pub mod users;
 pub mod webhooks;
 
-pub use desk::{Desk, DeskParts};
+pub use desk::Desk;
