@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use crate::error::Result;
 
 use super::catalog::{Catalog, Lease};
-use super::jobs::{Asker, Jobs};
-use super::work::{Check, Gc, JobSpec, Policy, remove_export};
+use super::jobs::{Asker, Jobs, blocking};
+use super::work::{Check, Gc, JobSpec, Policy, remove_export, remove_upload};
 
 /// The duty's name.
 const DUTY: &str = "scheduler";
@@ -93,7 +93,10 @@ impl Scheduler {
             }
             tokio::select! {
                 () = tokio::time::sleep(TICK) => {}
-                _ = stop.wait_for(|stop| *stop) => break,
+                stopped = stop.wait_for(|stop| *stop) => {
+                    drop(stopped);
+                    break;
+                }
             }
         }
         if let Err(error) = self.catalog.release_lease(DUTY, &self.holder).await {
@@ -111,7 +114,7 @@ impl Scheduler {
         let now = self.catalog.now_us();
         let mut round = Round::default();
         for instance in self.catalog.due_instances(now, ROUND).await? {
-            let spec = JobSpec::Policy(Policy { instance: instance.name });
+            let spec = JobSpec::Policy(Policy { instance: instance.name, no_check: true });
             self.jobs.submit(&instance.account, &spec, &ASKER).await?;
             round.policies += 1;
         }
@@ -153,17 +156,20 @@ impl Scheduler {
         self.catalog.forget_ended_sessions().await?;
         self.catalog.forget_answers(now.saturating_sub(ANSWERS_KEPT_US)).await?;
         self.catalog.forget_jobs(now.saturating_sub(self.pace.jobs_kept_us)).await?;
-        for id in self.catalog.forget_transfers().await? {
-            let (exports, uploads) = (self.exports.clone(), self.uploads.clone());
-            let removed = tokio::task::spawn_blocking(move || {
-                remove_export(&exports, &id).and_then(|()| super::work::remove_upload(&uploads, &id))
-            });
-            match removed.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!("a file whose time is over stays: {error}"),
-                Err(error) => tracing::warn!("a file whose time is over stays: {error}"),
-            }
+        for upload in self.catalog.forget_uploads().await? {
+            let uploads = self.uploads.clone();
+            warn_of(blocking(move || remove_upload(&uploads, &upload)).await);
+        }
+        for (export, format) in self.catalog.forget_exports().await? {
+            let exports = self.exports.clone();
+            warn_of(blocking(move || remove_export(&exports, &export, &format)).await);
         }
         Ok(())
+    }
+}
+
+fn warn_of(removed: Result<()>) {
+    if let Err(error) = removed {
+        tracing::warn!("a file whose time is over stays: {error}");
     }
 }

@@ -96,7 +96,8 @@ impl Server {
     /// Stops it: requests have a while to end, jobs that run too; what does not end is begun again at the next start.
     pub async fn stop(mut self) {
         tracing::info!("stopping");
-        let patience = Duration::from_micros(u64::try_from(self.state.config.jobs.stop_within.as_us()).unwrap_or_default());
+        let patience =
+            Duration::from_micros(u64::try_from(self.state.config.jobs.stop_within.as_us()).unwrap_or_default());
         self.stop.send_replace(true);
         self.http.graceful_shutdown(Some(patience.min(Duration::from_secs(10))));
         self.workers.stop(patience).await;
@@ -196,9 +197,9 @@ async fn listen(
             tokio::spawn(server.serve(service))
         }
         Some(tls) => {
-            let certificate = RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.map_err(|error| {
-                Error::Usage(format!("the certificate and key in [tls] cannot be used: {error}"))
-            })?;
+            let certificate = RustlsConfig::from_pem_file(&tls.certificate, &tls.key)
+                .await
+                .map_err(|error| Error::Usage(format!("the certificate and key in [tls] cannot be used: {error}")))?;
             let mut server = axum_server::bind_rustls(config.listen, certificate).handle(handle.clone());
             server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
             tokio::spawn(server.serve(service))

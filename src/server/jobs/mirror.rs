@@ -44,8 +44,7 @@ pub async fn next_due(catalog: &Catalog, service: &Arc<Service>, account: &str, 
 /// Brings all that an account's repository holds into the catalog, and takes out what it does not hold.
 pub async fn mirror_account(catalog: &Catalog, service: &Arc<Service>, account: &str) -> Result<()> {
     let reading = service.clone();
-    let (instances, snapshots) =
-        blocking(move || Ok((reading.instances()?, reading.snapshots(None)?))).await?;
+    let (instances, snapshots) = blocking(move || Ok((reading.instances()?, reading.snapshots(None)?))).await?;
     let known: HashSet<&str> = snapshots.iter().map(|snapshot| snapshot.id.as_str()).collect();
     for id in catalog.snapshot_ids(account).await? {
         if !known.contains(id.as_str()) && catalog.snapshot(account, &id).await?.status != "in_progress" {
@@ -71,5 +70,7 @@ pub async fn mirror_account(catalog: &Catalog, service: &Arc<Service>, account: 
 
 /// Runs what blocks on a thread for that.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    spawn_blocking(work).await.unwrap_or_else(|error| Err(Error::Failed(format!("the work ended unexpectedly: {error}"))))
+    spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(Error::Failed(format!("the work ended unexpectedly: {error}"))))
 }

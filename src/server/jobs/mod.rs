@@ -5,6 +5,7 @@
 //! again by another, which finds out from the repository how far it had come (see [`super::work`]).
 
 mod mirror;
+mod name;
 mod progress;
 mod recovery;
 mod worker;

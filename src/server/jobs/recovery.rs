@@ -4,7 +4,7 @@ use crate::clock::ProcessIdentity;
 use crate::error::Result;
 
 use super::super::catalog::{Catalog, Ending, Job};
-use super::worker::WorkerName;
+use super::name::WorkerName;
 
 /// Takes back the jobs whose worker's process is known to have ended, and those not heard of for `silence_us`. Returns how
 /// many.

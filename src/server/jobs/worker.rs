@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::Instrument;
 
-use crate::clock::ProcessIdentity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::service::Service;
 
@@ -19,6 +17,7 @@ use super::super::catalog::{Catalog, Ending, Job};
 use super::super::tenants::Tenants;
 use super::super::work::{Done, JobSpec, Means, aftermath, perform};
 use super::mirror::{blocking, mirror, next_due};
+use super::name::WorkerName;
 use super::progress::{JobProgress, Reached};
 use super::{Jobs, recovery};
 
@@ -46,13 +45,6 @@ pub struct Bench {
     pub jobs_per_account: i64,
     /// A job not heard of for so long is taken from its worker, microseconds.
     pub silence_us: i64,
-}
-
-/// A worker, as the catalog names it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct WorkerName {
-    pub process: ProcessIdentity,
-    pub number: usize,
 }
 
 /// The workers of this process.
@@ -102,6 +94,11 @@ impl Workers {
     }
 }
 
+/// Waits until stopping has come so far, or its sender is gone.
+async fn reaches(stopping: &mut watch::Receiver<Stop>, at: Stop) {
+    let _ = stopping.wait_for(|stop| *stop >= at).await.map(drop);
+}
+
 async fn take_back(bench: Bench, mut stopping: watch::Receiver<Stop>) {
     let every = Duration::from_micros(u64::try_from(bench.silence_us / 3).unwrap_or(1_000_000)).max(POLL);
     let mut ticks = interval(every);
@@ -109,7 +106,7 @@ async fn take_back(bench: Bench, mut stopping: watch::Receiver<Stop>) {
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            _ = stopping.wait_for(|stop| *stop > Stop::No) => return,
+            () = reaches(&mut stopping, Stop::NoMore) => return,
         }
         match recovery::take_back(&bench.catalog, bench.silence_us).await {
             Ok(0) => {}
@@ -132,7 +129,7 @@ async fn work(bench: Bench, number: usize, mut stopping: watch::Receiver<Stop>, 
         tokio::select! {
             () = bench.jobs.bell.notified() => {}
             () = tokio::time::sleep(POLL) => {}
-            _ = stopping.wait_for(|stop| *stop > Stop::No) => {}
+            () = reaches(&mut stopping, Stop::NoMore) => {}
         }
     }
 }
@@ -170,7 +167,7 @@ impl Bench {
                 outcome = &mut handle => {
                     break outcome.unwrap_or_else(|error| Err(Error::Failed(format!("the job ended unexpectedly: {error}"))));
                 }
-                _ = stopping.wait_for(|stop| *stop == Stop::Now), if !is_put_back => {
+                () = reaches(stopping, Stop::Now), if !is_put_back => {
                     is_put_back = true;
                     progress.stop();
                 }
@@ -258,7 +255,7 @@ impl Bench {
             Ok(done) => (Ending::Succeeded(done.result.clone()), Some(done)),
             Err(error) => {
                 let done = match begun {
-                    Some((service, spec)) => self.aftermath(job, service, spec).await,
+                    Some((service, spec)) => Self::aftermath(service, spec).await,
                     None => None,
                 };
                 let ending = match error {
@@ -286,16 +283,9 @@ impl Bench {
         Ok(())
     }
 
-    async fn aftermath(&self, job: &Job, service: &Arc<Service>, spec: &JobSpec) -> Option<Done> {
-        let progress = Arc::new(JobProgress::default());
+    async fn aftermath(service: &Arc<Service>, spec: &JobSpec) -> Option<Done> {
         let (service, spec) = (service.clone(), spec.clone());
-        let (exports, uploads) = (self.exports.clone(), self.uploads.clone());
-        let attempt = u32::try_from(job.attempt).unwrap_or(u32::MAX);
-        let looked = blocking(move || {
-            let means =
-                Means { service: &service, exports: &exports, uploads: &uploads, progress: &*progress, attempt };
-            aftermath(&spec, &means)
-        });
+        let looked = blocking(move || aftermath(&spec, &service));
         looked.await.inspect_err(|error| tracing::warn!("cannot look what is left of it: {error}")).ok()
     }
 
@@ -313,7 +303,7 @@ impl Bench {
         if let (Ending::Succeeded(result), JobSpec::Export(export)) = (ending, spec) {
             let text = |field: &str| result.get(field).and_then(|value| value.as_str()).unwrap_or_default().to_string();
             let bytes = result.get("bytes").and_then(serde_json::Value::as_i64).unwrap_or_default();
-            self.catalog.finish_export(&export.export, &text("file_name"), bytes, &text("blake3")).await?;
+            self.catalog.finish_export(&export.export, &text("file"), bytes, &text("blake3")).await?;
         }
         if let (Ending::Succeeded(_), JobSpec::Load(load)) = (ending, spec) {
             let length = self.catalog.upload(&job.account, &load.upload).await.map(|upload| upload.received);
