@@ -9,6 +9,7 @@ pub mod care;
 pub mod check;
 mod desk;
 pub mod exports;
+mod files;
 pub mod inside;
 pub mod instances;
 pub mod jobs;
