@@ -153,6 +153,7 @@ const CALLS: &[Call] = &[
             ("repo/", "the derived index, which lives in a local folder"),
             ("bench/", "the data that it measures on, in the place that is handed in"),
             ("server/config/", "the files that the config names"),
+            ("server/operate/", "whether the data folder can be written to, and has space"),
             ("cli/", "output files, passphrase files"),
         ],
     },

@@ -1,0 +1,20 @@
+//! Running the service: whether it is well, numbers about it, what it tells others, and copies of its catalog.
+
+mod events;
+mod health;
+mod mail;
+mod metrics;
+mod notify;
+mod overdue;
+mod retry;
+mod scrape;
+mod webhook;
+
+pub use events::{Event, EventKind};
+pub use health::{Health, Pulse, health_routes};
+pub use mail::{Mailer, Sent};
+pub use metrics::{Metrics, count_requests};
+pub use notify::Notifier;
+pub use overdue::look_for_overdue;
+pub use scrape::{Scrape, metrics_routes};
+pub use webhook::{Deliverer, is_public, secret_text};
