@@ -2,3 +2,7 @@
 
 pub mod catalog;
 pub mod config;
+pub mod operate;
+pub mod tenants;
+pub mod vault;
+pub mod work;

@@ -65,10 +65,9 @@ impl EventKind {
             | EventKind::RestoreCompleted
             | EventKind::RestoreFailed
             | EventKind::InstanceOverdue => true,
-            EventKind::SnapshotCompleted
-            | EventKind::JobSucceeded
-            | EventKind::JobFailed
-            | EventKind::JobCancelled => false,
+            EventKind::SnapshotCompleted | EventKind::JobSucceeded | EventKind::JobFailed | EventKind::JobCancelled => {
+                false
+            }
         }
     }
 }
@@ -115,7 +114,7 @@ impl Event {
             JobState::Succeeded => {
                 let taken = taken_by(job, snapshots);
                 events.extend(taken.into_iter().map(|snapshot| event(EventKind::SnapshotCompleted, Some(snapshot))));
-                if job.kind == "restore" {
+                if is_restore(job) {
                     events.push(event(EventKind::RestoreCompleted, None));
                 }
                 events.push(event(EventKind::JobSucceeded, None));
@@ -123,7 +122,7 @@ impl Event {
             JobState::Failed => {
                 match job.kind.as_str() {
                     "snapshot" | "policy" | "load" => events.push(event(EventKind::SnapshotFailed, None)),
-                    "restore" => events.push(event(EventKind::RestoreFailed, None)),
+                    _ if is_restore(job) => events.push(event(EventKind::RestoreFailed, None)),
                     _ => {}
                 }
                 events.push(event(EventKind::JobFailed, None));
@@ -181,15 +180,18 @@ fn taken_by<'v>(job: &Job, snapshots: &'v [Value]) -> Vec<&'v Value> {
     let is_completed = |snapshot: &&Value| snapshot.get("status").and_then(Value::as_str) == Some("completed");
     let began = from_microseconds(job.started_us.unwrap_or(job.created_us));
     let is_new = |snapshot: &&Value| {
-        let created = snapshot.get("created_at").and_then(Value::as_str).and_then(|text| text.parse::<Timestamp>().ok());
+        let created =
+            snapshot.get("created_at").and_then(Value::as_str).and_then(|text| text.parse::<Timestamp>().ok());
         job.snapshot.is_some() && id_of(snapshot) == job.snapshot || created.is_some_and(|created| created >= began)
     };
     match job.kind.as_str() {
-        "snapshot" | "policy" | "load" | "check" => {
-            snapshots.iter().filter(is_completed).filter(is_new).collect()
-        }
+        "snapshot" | "policy" | "load" | "check" => snapshots.iter().filter(is_completed).filter(is_new).collect(),
         _ => Vec::new(),
     }
+}
+
+fn is_restore(job: &Job) -> bool {
+    ["restore", "undo", "resume"].contains(&job.kind.as_str())
 }
 
 fn id_of(snapshot: &Value) -> Option<String> {

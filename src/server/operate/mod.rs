@@ -17,4 +17,4 @@ pub use metrics::{Metrics, count_requests};
 pub use notify::Notifier;
 pub use overdue::look_for_overdue;
 pub use scrape::{Scrape, metrics_routes};
-pub use webhook::{Deliverer, is_public, secret_text};
+pub use webhook::{Deliverer, OpenSecret, check_url, is_public, secret_text, sign};

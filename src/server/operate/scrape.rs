@@ -134,7 +134,8 @@ impl Scrape {
         put(registry, ("jobs_running", "Jobs that run", None), one(depth.running as f64));
         let oldest = ("jobs_oldest_queued", "How long the oldest job waits that was not begun", Some(Unit::Seconds));
         put(registry, oldest, one(since(depth.oldest_us)));
-        let lag = ("scheduler_lag", "How long the earliest instance is due for which no job was made", Some(Unit::Seconds));
+        let lag =
+            ("scheduler_lag", "How long the earliest instance is due for which no job was made", Some(Unit::Seconds));
         put(registry, lag, one(since(counts.next_due_us)));
         put(registry, ("accounts", "Accounts", None), one(counts.accounts as f64));
         put(registry, ("instances", "Instances", None), one(counts.instances as f64));
@@ -166,9 +167,11 @@ impl Scrape {
             [("account", of.account_name.clone()), ("instance", of.instance.clone())]
         };
         let newest = watched.iter().filter_map(|of| Some((labels(of), seconds(of.newest_us?))));
-        let newest_of = ("last_good_snapshot_timestamp", "When the newest completed snapshot was begun", Some(Unit::Seconds));
+        let newest_of =
+            ("last_good_snapshot_timestamp", "When the newest completed snapshot was begun", Some(Unit::Seconds));
         put(registry, newest_of, newest);
-        let overdue = watched.iter().filter_map(|of| Some((labels(of), seconds(now_us.saturating_sub(of.overdue_us?)))));
+        let overdue =
+            watched.iter().filter_map(|of| Some((labels(of), seconds(now_us.saturating_sub(of.overdue_us?)))));
         let overdue_of = ("instance_overdue", "How long ago the time was that a policy missed", Some(Unit::Seconds));
         put(registry, overdue_of, overdue);
         Ok(())
@@ -181,6 +184,10 @@ impl Scrape {
         let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize) as f64;
         let free = ("data_free", "Free space where the data folder is", Some(Unit::Bytes));
         put(registry, free, [([], bytes(disk.f_bavail))]);
-        put(registry, ("data_size", "All space where the data folder is", Some(Unit::Bytes)), [([], bytes(disk.f_blocks))]);
+        put(
+            registry,
+            ("data_size", "All space where the data folder is", Some(Unit::Bytes)),
+            [([], bytes(disk.f_blocks))],
+        );
     }
 }

@@ -62,12 +62,8 @@ pub fn check_url(text: &str, allow_private: bool) -> Result<Url> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong("holds a user or a password; leave them out, and verify the signature instead"));
     }
-    let address = match url.host() {
-        None => return Err(wrong("has no host")),
-        Some(url::Host::Domain(_)) => None,
-        Some(url::Host::Ipv4(address)) => Some(IpAddr::V4(address)),
-        Some(url::Host::Ipv6(address)) => Some(IpAddr::V6(address)),
-    };
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| wrong("has no host"))?;
+    let address: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
     match address {
         Some(address) if !allow_private && !is_public(address) => Err(Error::Refused(format!(
             "the webhook's URL leads to {address}, which is not on the public internet; an operator may allow that with \
@@ -105,21 +101,55 @@ mod tests {
     #[test]
     fn only_the_internet_is_public() {
         let of = |text: &str| is_public(text.parse().unwrap());
-        for text in ["1.1.1.1", "172.15.0.1", "172.32.0.1", "100.128.0.1", "192.169.0.1", "198.20.0.1", "223.255.255.255"] {
+        for text in
+            ["1.1.1.1", "172.15.0.1", "172.32.0.1", "100.128.0.1", "192.169.0.1", "198.20.0.1", "223.255.255.255"]
+        {
             assert!(of(text), "{text}");
         }
         for text in ["2606:4700::1111", "2a00:1450::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"] {
             assert!(of(text), "{text}");
         }
         let closed = [
-            "0.0.0.0", "0.1.2.3", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.255.0.1", "169.254.169.254", "172.16.0.1",
-            "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.168.1.1", "198.18.0.1", "198.19.0.1", "198.51.100.1",
-            "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "127.255.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.0.1",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
         ];
         let closed_v6 = [
-            "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::ffff:0:127.0.0.1", "fc00::1",
-            "fd00:ec2::254", "fe80::1", "ff02::1", "64:ff9b::7f00:1", "64:ff9b:1::1", "2001::1", "2001:db8::1",
-            "2002:7f00:1::", "2002:a00:1::1", "100::1", "3fff::1", "4000::1",
+            "::",
+            "::1",
+            "::127.0.0.1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "::ffff:0:127.0.0.1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "ff02::1",
+            "64:ff9b::7f00:1",
+            "64:ff9b:1::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "2002:a00:1::1",
+            "100::1",
+            "3fff::1",
+            "4000::1",
         ];
         for text in closed.iter().chain(&closed_v6) {
             assert!(!of(text), "{text}");
@@ -132,9 +162,19 @@ mod tests {
         check_url("https://8.8.8.8:8443/hook", false).unwrap();
         check_url("http://127.0.0.1:1/hook", true).unwrap();
         let refused = [
-            "example.com", "ftp://example.com/", "http://example.com/", "https://user:word@example.com/",
-            "https://127.0.0.1/", "https://[::1]/", "https://2130706433/", "https://0x7f.1/", "https://0177.0.0.1/",
-            "https://169.254.169.254/latest", "https://[::ffff:10.0.0.1]/", "https://", "file:///etc/passwd",
+            "example.com",
+            "ftp://example.com/",
+            "http://example.com/",
+            "https://user:word@example.com/",
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://0177.0.0.1/",
+            "https://169.254.169.254/latest",
+            "https://[::ffff:10.0.0.1]/",
+            "https://",
+            "file:///etc/passwd",
         ];
         for text in refused {
             assert!(check_url(text, false).is_err(), "{text}");
