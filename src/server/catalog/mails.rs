@@ -4,6 +4,7 @@ use sqlx::any::AnyRow;
 
 use crate::error::Result;
 
+use super::hooks::notice_id;
 use super::row::{Record, get};
 use super::{Catalog, failed};
 
@@ -50,19 +51,21 @@ impl Record for Mail {
 }
 
 impl Catalog {
-    /// Enters a mail.
+    /// Enters a mail about an event. One to the same recipient with the same key was entered before and is not entered
+    /// again.
     pub async fn add_mail(
         &self,
         account: &str,
-        event: &str,
+        (event, key): (&str, &str),
         recipient: &str,
         (subject, body): (&str, &str),
     ) -> Result<()> {
         let query = sqlx::query(
             "INSERT INTO mails (id, account, event, recipient, subject, body, status, attempts, next_us, created_us) \
-             VALUES ($1, $2, $3, $4, $5, $6, 'waiting', 0, $7, $7)",
+             VALUES ($1, $2, $3, $4, $5, $6, 'waiting', 0, $7, $7) ON CONFLICT (id) DO NOTHING",
         );
-        let query = query.bind(self.new_id('m')).bind(account).bind(event).bind(recipient).bind(subject).bind(body);
+        let id = notice_id('m', &[account, event, key, recipient]);
+        let query = query.bind(id).bind(account).bind(event).bind(recipient).bind(subject).bind(body);
         query.bind(self.now_us()).execute(&self.pool).await.map(drop).map_err(failed)
     }
 

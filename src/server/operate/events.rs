@@ -77,6 +77,8 @@ impl EventKind {
 pub struct Event {
     /// What.
     pub kind: EventKind,
+    /// Tells it from others of its kind: what has the same key is the same event, and is told once.
+    pub key: String,
     /// When.
     pub at: Timestamp,
     /// The account's id.
@@ -92,27 +94,30 @@ pub struct Event {
 }
 
 impl Event {
-    /// What the end of a job is to others. `snapshots` are those that it changed, as they are shown.
-    pub fn of_job(job: &Job, snapshots: &[Value]) -> Vec<Event> {
+    /// What the end of a job is to others.
+    pub fn of_job(job: &Job) -> Vec<Event> {
         let at = from_microseconds(job.finished_us.unwrap_or(job.created_us));
-        let reason = job.error.as_ref().map(|(_, message)| message.clone());
         let shown = job_value(job);
-        let event = |kind, snapshot: Option<&Value>| Event {
-            kind,
-            at,
-            account: job.account.clone(),
-            instance: job.instance.clone(),
-            snapshot: snapshot.and_then(id_of).or_else(|| job.snapshot.clone()),
-            reason: reason.clone(),
-            details: match snapshot {
-                Some(snapshot) => json!({"job": shown, "snapshot": snapshot}),
-                None => json!({"job": shown}),
-            },
+        let event = |kind, snapshot: Option<&Value>| {
+            let snapshot_id = snapshot.and_then(id_of).or_else(|| job.snapshot.clone());
+            Event {
+                kind,
+                key: format!("{} {}", job.id, snapshot_id.as_deref().unwrap_or_default()),
+                at,
+                account: job.account.clone(),
+                instance: job.instance.clone(),
+                snapshot: snapshot_id,
+                reason: job.error.as_ref().map(|(_, message)| message.clone()),
+                details: match snapshot {
+                    Some(snapshot) => json!({"job": shown, "snapshot": snapshot}),
+                    None => json!({"job": shown}),
+                },
+            }
         };
         let mut events = Vec::new();
         match job.state {
             JobState::Succeeded => {
-                let taken = taken_by(job, snapshots);
+                let taken = taken_by(job);
                 events.extend(taken.into_iter().map(|snapshot| event(EventKind::SnapshotCompleted, Some(snapshot))));
                 if is_restore(job) {
                     events.push(event(EventKind::RestoreCompleted, None));
@@ -139,6 +144,7 @@ impl Event {
         let since = newest.map_or("it has no snapshot yet".to_string(), |at| format!("its newest snapshot is of {at}"));
         Event {
             kind: EventKind::InstanceOverdue,
+            key: format!("{} {missed}", instance.instance_id),
             at: now,
             account: instance.account.clone(),
             instance: Some(instance.instance.clone()),
@@ -175,19 +181,19 @@ impl Event {
     }
 }
 
-/// The completed snapshots that a job took, among those that it changed.
-fn taken_by<'v>(job: &Job, snapshots: &'v [Value]) -> Vec<&'v Value> {
-    let is_completed = |snapshot: &&Value| snapshot.get("status").and_then(Value::as_str) == Some("completed");
-    let began = from_microseconds(job.started_us.unwrap_or(job.created_us));
-    let is_new = |snapshot: &&Value| {
-        let created =
-            snapshot.get("created_at").and_then(Value::as_str).and_then(|text| text.parse::<Timestamp>().ok());
-        job.snapshot.is_some() && id_of(snapshot) == job.snapshot || created.is_some_and(|created| created >= began)
-    };
-    match job.kind.as_str() {
-        "snapshot" | "policy" | "load" | "check" => snapshots.iter().filter(is_completed).filter(is_new).collect(),
+/// The snapshots that a job took, as its result shows them.
+fn taken_by(job: &Job) -> Vec<&Value> {
+    let Some(result) = &job.result else { return Vec::new() };
+    let taken = match job.kind.as_str() {
+        "snapshot" | "load" => vec![Some(result)],
+        "check" => vec![result.get("snapshot")],
+        "policy" => {
+            let taken = result.get("taken").and_then(Value::as_array);
+            taken.into_iter().flatten().map(|taken| taken.get("snapshot")).collect()
+        }
         _ => Vec::new(),
-    }
+    };
+    taken.into_iter().flatten().filter(|snapshot| snapshot.is_object()).collect()
 }
 
 fn is_restore(job: &Job) -> bool {

@@ -19,22 +19,6 @@ const CATALOG_MAX: Duration = Duration::from_secs(5);
 /// How long workers may be silent, microseconds.
 const SILENT_MAX_US: i64 = 60_000_000;
 
-/// When something that goes on by itself was last heard of.
-#[derive(Debug, Clone, Default)]
-pub struct Pulse(Arc<AtomicI64>);
-
-impl Pulse {
-    /// It goes on.
-    pub fn beat(&self, now_us: i64) {
-        self.0.store(now_us, Ordering::Relaxed);
-    }
-
-    /// When it was heard of; 0: never.
-    pub fn last_us(&self) -> i64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// What is looked at.
 #[derive(Debug, Clone)]
 pub struct Health {
@@ -42,8 +26,8 @@ pub struct Health {
     pub catalog: Catalog,
     /// The data folder.
     pub data: PathBuf,
-    /// The workers' pulse; `None`: this process has none.
-    pub workers: Option<Pulse>,
+    /// When workers of this process were last heard of, microseconds since 1970; `None`: it has none.
+    pub workers: Option<Arc<AtomicI64>>,
 }
 
 /// One thing that was looked at.
@@ -86,8 +70,8 @@ impl Health {
         let name = format!(".ready-{}", self.catalog.new_id('r'));
         let data = tokio::task::spawn_blocking(move || writable(&folder, &name)).await.unwrap_or(Err("it failed"));
         let mut looks = vec![of("catalog", catalog), of("data", data)];
-        if let Some(pulse) = &self.workers {
-            let age = self.catalog.now_us().saturating_sub(pulse.last_us());
+        if let Some(beaten_us) = &self.workers {
+            let age = self.catalog.now_us().saturating_sub(beaten_us.load(Ordering::Relaxed));
             looks.push(of("workers", if age <= SILENT_MAX_US { Ok(()) } else { Err("they are silent") }));
         }
         looks

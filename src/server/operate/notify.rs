@@ -38,7 +38,7 @@ impl Notifier {
         for webhook in self.catalog.webhooks(&event.account).await? {
             if wants(&webhook.events, event.kind) {
                 let body = body.get_or_insert_with(|| event.body().to_string());
-                self.catalog.add_delivery(&webhook, event.kind.as_str(), body).await?;
+                self.catalog.add_delivery(&webhook, (event.kind.as_str(), &event.key), body).await?;
             }
         }
         let Some(mailing) = self.mailing.as_ref().filter(|_| event.kind.is_mailed()) else { return Ok(()) };
@@ -54,7 +54,8 @@ impl Notifier {
             .collect();
         let text = self.text(event, &account.name);
         for recipient in recipients {
-            self.catalog.add_mail(&event.account, event.kind.as_str(), &recipient, (&subject, &text)).await?;
+            let about = (event.kind.as_str(), event.key.as_str());
+            self.catalog.add_mail(&event.account, about, &recipient, (&subject, &text)).await?;
         }
         Ok(())
     }

@@ -106,6 +106,16 @@ fn put<const N: usize>(
     }
 }
 
+/// Registers a gauge without labels.
+fn put_one(registry: &mut Registry, (name, help, unit): (&str, &str, Option<Unit>), value: f64) {
+    let gauge = Gauge::<f64, AtomicU64>::default();
+    gauge.set(value);
+    match unit {
+        Some(unit) => registry.register_with_unit(name, help, unit, gauge),
+        None => registry.register(name, help, gauge),
+    }
+}
+
 impl Scrape {
     fn admits(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else { return true };
@@ -129,21 +139,19 @@ impl Scrape {
         let depth = self.catalog.queue_depth().await?;
         let counts = self.catalog.service_counts().await?;
         let since = |at: Option<i64>| at.map_or(0.0, |at| seconds(now_us.saturating_sub(at)));
-        let one = |value: f64| [([], value)];
-        put(registry, ("jobs_queued", "Jobs that wait", None), one(depth.queued as f64));
-        put(registry, ("jobs_running", "Jobs that run", None), one(depth.running as f64));
+        put_one(registry, ("jobs_queued", "Jobs that wait", None), depth.queued as f64);
+        put_one(registry, ("jobs_running", "Jobs that run", None), depth.running as f64);
         let oldest = ("jobs_oldest_queued", "How long the oldest job waits that was not begun", Some(Unit::Seconds));
-        put(registry, oldest, one(since(depth.oldest_us)));
-        let lag =
-            ("scheduler_lag", "How long the earliest instance is due for which no job was made", Some(Unit::Seconds));
-        put(registry, lag, one(since(counts.next_due_us)));
-        put(registry, ("accounts", "Accounts", None), one(counts.accounts as f64));
-        put(registry, ("instances", "Instances", None), one(counts.instances as f64));
+        put_one(registry, oldest, since(depth.oldest_us));
+        let lag = ("scheduler_lag", "How long the earliest instance is due that was not seen to", Some(Unit::Seconds));
+        put_one(registry, lag, since(counts.next_due_us));
+        put_one(registry, ("accounts", "Accounts", None), counts.accounts as f64);
+        put_one(registry, ("instances", "Instances", None), counts.instances as f64);
         let overdue = ("instances_overdue", "Instances that missed a time of their policy", None);
-        put(registry, overdue, one(counts.overdue as f64));
+        put_one(registry, overdue, counts.overdue as f64);
         let waiting = ("webhook_deliveries_waiting", "Deliveries that wait to be tried, or tried again", None);
-        put(registry, waiting, one(counts.deliveries_waiting as f64));
-        put(registry, ("mails_waiting", "Mails that wait to be sent", None), one(counts.mails_waiting as f64));
+        put_one(registry, waiting, counts.deliveries_waiting as f64);
+        put_one(registry, ("mails_waiting", "Mails that wait to be sent", None), counts.mails_waiting as f64);
         Ok(())
     }
 
@@ -183,11 +191,8 @@ impl Scrape {
         let Ok(Ok(disk)) = looked else { return };
         let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize) as f64;
         let free = ("data_free", "Free space where the data folder is", Some(Unit::Bytes));
-        put(registry, free, [([], bytes(disk.f_bavail))]);
-        put(
-            registry,
-            ("data_size", "All space where the data folder is", Some(Unit::Bytes)),
-            [([], bytes(disk.f_blocks))],
-        );
+        put_one(registry, free, bytes(disk.f_bavail));
+        let size = ("data_size", "All space where the data folder is", Some(Unit::Bytes));
+        put_one(registry, size, bytes(disk.f_blocks));
     }
 }

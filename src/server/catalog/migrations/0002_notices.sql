@@ -25,3 +25,7 @@ CREATE TABLE watches (
     -- The time that was missed; NULL: none was.
     overdue_us BIGINT
 );
+
+-- When others were told how a job ended.
+ALTER TABLE jobs ADD COLUMN told_us BIGINT;
+CREATE INDEX jobs_untold ON jobs (finished_us) WHERE told_us IS NULL AND finished_us IS NOT NULL;

@@ -1,0 +1,3 @@
+//! The service: what its jobs do, its accounts' repositories.
+
+mod operate;
