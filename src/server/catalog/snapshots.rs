@@ -266,10 +266,13 @@ impl Catalog {
             .collect()
     }
 
-    /// Whether snapshots of an account are past their time and not deleted.
+    /// Accounts that have snapshots past their time which may go: an instance's newest one never does.
     pub async fn accounts_with_expired(&self, now_us: i64) -> Result<Vec<String>> {
         let query = sqlx::query(
-            "SELECT DISTINCT account FROM snapshots WHERE expires_us <= $1 AND deleted_us IS NULL AND status = 'completed'",
+            "SELECT DISTINCT s.account FROM snapshots s \
+             WHERE s.expires_us <= $1 AND s.deleted_us IS NULL AND s.status = 'completed' \
+             AND EXISTS (SELECT 1 FROM snapshots n WHERE n.account = s.account AND n.instance = s.instance \
+                         AND n.status = 'completed' AND n.deleted_us IS NULL AND n.created_us > s.created_us)",
         );
         let rows = query.bind(now_us).fetch_all(&self.pool).await.map_err(failed)?;
         rows.iter().map(|row| row.try_get("account").map_err(failed)).collect()

@@ -189,20 +189,17 @@ impl Catalog {
         Export::all(query.bind(account).bind(limit).fetch_all(&self.pool).await.map_err(failed)?)
     }
 
-    /// Takes out uploads and exports whose time is over, and returns their ids: their files may go.
-    pub async fn forget_transfers(&self) -> Result<Vec<String>> {
-        let now = self.now_us();
-        let mut ids = Vec::new();
-        let statements = [
-            "DELETE FROM uploads WHERE expires_us <= $1 RETURNING id",
-            "DELETE FROM exports WHERE expires_us <= $1 RETURNING id",
-        ];
-        for statement in statements {
-            let rows = sqlx::query(statement).bind(now).fetch_all(&self.pool).await.map_err(failed)?;
-            for row in &rows {
-                ids.push(get(row, "id")?);
-            }
-        }
-        Ok(ids)
+    /// Takes out uploads whose time is over, and returns their ids: their files may go.
+    pub async fn forget_uploads(&self) -> Result<Vec<String>> {
+        let query = sqlx::query("DELETE FROM uploads WHERE expires_us <= $1 RETURNING id").bind(self.now_us());
+        let rows = query.fetch_all(&self.pool).await.map_err(failed)?;
+        rows.iter().map(|row| get(row, "id")).collect()
+    }
+
+    /// Takes out exports whose time is over, and returns their ids and formats: their files may go.
+    pub async fn forget_exports(&self) -> Result<Vec<(String, String)>> {
+        let query = sqlx::query("DELETE FROM exports WHERE expires_us <= $1 RETURNING id, format").bind(self.now_us());
+        let rows = query.fetch_all(&self.pool).await.map_err(failed)?;
+        rows.iter().map(|row| Ok((get(row, "id")?, get(row, "format")?))).collect()
     }
 }
