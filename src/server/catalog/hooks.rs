@@ -121,15 +121,22 @@ impl Catalog {
         query.bind(id).execute(&self.pool).await.map(drop).map_err(failed)
     }
 
-    /// Enters what is to be told to a webhook: an event with its body. One that has the same key was entered before and
-    /// is not entered again.
-    pub async fn add_delivery(&self, webhook: &Webhook, (event, key): (&str, &str), body: &str) -> Result<()> {
+    /// Enters what is to be told to a webhook.
+    pub async fn add_delivery(&self, webhook: &Webhook, event: &str, body: &str) -> Result<()> {
+        self.put_delivery(&self.new_id('d'), webhook, event, body).await
+    }
+
+    /// Enters what is to be told to a webhook, unless it was entered before: an event that has the same key.
+    pub async fn add_delivery_once(&self, webhook: &Webhook, (event, key): (&str, &str), body: &str) -> Result<()> {
+        self.put_delivery(&notice_id('d', &[&webhook.id, event, key]), webhook, event, body).await
+    }
+
+    async fn put_delivery(&self, id: &str, webhook: &Webhook, event: &str, body: &str) -> Result<()> {
         let now = self.now_us();
         let query = sqlx::query(
             "INSERT INTO deliveries (id, webhook, account, event, body, status, attempts, next_us, created_us) \
              VALUES ($1, $2, $3, $4, $5, 'waiting', 0, $6, $6) ON CONFLICT (id) DO NOTHING",
         );
-        let id = notice_id('d', &[&webhook.id, event, key]);
         let query = query.bind(id).bind(&webhook.id).bind(&webhook.account).bind(event).bind(body);
         query.bind(now).execute(&self.pool).await.map(drop).map_err(failed)
     }

@@ -38,7 +38,7 @@ impl Notifier {
         for webhook in self.catalog.webhooks(&event.account).await? {
             if wants(&webhook.events, event.kind) {
                 let body = body.get_or_insert_with(|| event.body().to_string());
-                self.catalog.add_delivery(&webhook, (event.kind.as_str(), &event.key), body).await?;
+                self.catalog.add_delivery_once(&webhook, (event.kind.as_str(), &event.key), body).await?;
             }
         }
         let Some(mailing) = self.mailing.as_ref().filter(|_| event.kind.is_mailed()) else { return Ok(()) };

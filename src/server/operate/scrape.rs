@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::Router;
@@ -15,7 +16,6 @@ use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
-use std::sync::atomic::AtomicU64;
 use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
@@ -40,6 +40,8 @@ pub struct Scrape {
     pub token: Option<String>,
     /// For how many instances there are numbers.
     pub instances_max: usize,
+    /// When the catalog was last copied, where this process does that; 0: it does not know.
+    pub copied_us: Option<Arc<AtomicI64>>,
 }
 
 #[derive(Debug)]
@@ -130,6 +132,7 @@ impl Scrape {
         self.accounts(&mut registry).await?;
         self.instances(&mut registry, now_us).await?;
         self.disk(&mut registry).await;
+        self.copies(&mut registry);
         let version = [("version", env!("CARGO_PKG_VERSION").to_string())];
         put(&mut registry, ("build", "The program that runs; always 1", None), [(version, 1.0)]);
         Ok(registry)
@@ -194,5 +197,13 @@ impl Scrape {
         put_one(registry, free, bytes(disk.f_bavail));
         let size = ("data_size", "All space where the data folder is", Some(Unit::Bytes));
         put_one(registry, size, bytes(disk.f_blocks));
+    }
+
+    fn copies(&self, registry: &mut Registry) {
+        let newest_us = self.copied_us.as_ref().map_or(0, |newest_us| newest_us.load(Ordering::Relaxed));
+        if newest_us > 0 {
+            let copy = ("catalog_copy_timestamp", "When the catalog's newest copy was taken", Some(Unit::Seconds));
+            put_one(registry, copy, seconds(newest_us));
+        }
     }
 }

@@ -76,6 +76,7 @@ async fn the_numbers_are_those_of_what_happened() {
         data: office.folder.path().to_path_buf(),
         token: Some("numbers".into()),
         instances_max: 10,
+        copied_us: Some(Arc::new(AtomicI64::new(1_700_000_000 * SECOND))),
     };
     let router = Router::new()
         .route("/v1/things/{id}", get(|| async { StatusCode::IM_A_TEAPOT }))
@@ -102,6 +103,7 @@ async fn the_numbers_are_those_of_what_happened() {
         r#"snaphold_stored_bytes{account="shop"} 70"#.to_string(),
         r#"snaphold_snapshots{account="shop"} 1"#.to_string(),
         "snaphold_data_free_bytes ".to_string(),
+        "snaphold_catalog_copy_timestamp_seconds 1700000000.0".to_string(),
         "# EOF".to_string(),
     ];
     for line in &expected {

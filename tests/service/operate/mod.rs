@@ -2,6 +2,7 @@
 
 #[path = "../../catalog/world.rs"]
 mod clock;
+mod copies;
 mod health;
 mod mail;
 mod notices;

@@ -11,11 +11,12 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::server::catalog::{Catalog, Delivery, Webhook};
 use crate::server::config::Webhooks;
+use crate::server::vault::Vault;
 
 use super::super::metrics::Metrics;
 use super::super::retry::next_try_us;
 use super::address::{PublicNames, check_url};
-use super::signature::sign;
+use super::signature::{secret_of, sign};
 
 /// Deliveries at once.
 const AT_ONCE: i64 = 16;
@@ -26,6 +27,15 @@ const WORDS_MAX: usize = 300;
 
 /// Opens a webhook's sealed secret.
 pub type OpenSecret = Arc<dyn Fn(&Webhook) -> Result<Zeroizing<Vec<u8>>> + Send + Sync>;
+
+/// Opens secrets that a vault sealed for their accounts, as the text that the user was shown.
+pub fn secrets_of(vault: Vault) -> OpenSecret {
+    Arc::new(move |webhook| {
+        let opened = vault.open(&webhook.account, &webhook.sealed_secret)?;
+        let secret = std::str::from_utf8(&opened).ok().and_then(secret_of);
+        secret.ok_or_else(|| Error::damaged(format!("the secret of webhook {}", webhook.id), "it is none"))
+    })
+}
 
 /// Posts to webhooks.
 pub struct Deliverer {

@@ -6,5 +6,5 @@ mod deliver;
 mod signature;
 
 pub use address::{check_url, is_public};
-pub use deliver::{Deliverer, OpenSecret};
-pub use signature::{secret_text, sign};
+pub use deliver::{Deliverer, OpenSecret, secrets_of};
+pub use signature::{new_secret, secret_of, secret_text, sign};
