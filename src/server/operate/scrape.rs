@@ -175,7 +175,7 @@ impl Scrape {
         let limit = i64::try_from(self.instances_max).unwrap_or(i64::MAX);
         let watched = self.catalog.watched(limit).await?;
         let labels = |of: &crate::server::catalog::Watched| {
-            [("account", of.account_name.clone()), ("instance", of.instance.clone())]
+            [("account", of.account_name.clone()), ("instance_name", of.instance.clone())]
         };
         let newest = watched.iter().filter_map(|of| Some((labels(of), seconds(of.newest_us?))));
         let newest_of =

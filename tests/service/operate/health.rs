@@ -98,7 +98,7 @@ async fn the_numbers_are_those_of_what_happened() {
         r#"snaphold_job_wait_seconds_sum{kind="snapshot"} 2.0"#.to_string(),
         r#"snaphold_http_requests_total{method="GET",route="/v1/things/{id}",status="418"} 3"#.to_string(),
         r#"snaphold_jobs_queued 0"#.to_string(),
-        format!(r#"snaphold_last_good_snapshot_timestamp_seconds{{account="shop",instance="books"}} {taken_s}.0"#),
+        format!(r#"snaphold_last_good_snapshot_timestamp_seconds{{account="shop",instance_name="books"}} {taken_s}.0"#),
         r#"snaphold_logical_bytes{account="shop"} 1000"#.to_string(),
         r#"snaphold_stored_bytes{account="shop"} 70"#.to_string(),
         r#"snaphold_snapshots{account="shop"} 1"#.to_string(),
