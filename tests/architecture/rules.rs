@@ -159,6 +159,7 @@ const CALLS: &[Call] = &[
             ("server/work/files.rs", "uploads, which it removes"),
             ("server/tenants.rs", "the accounts' folders, each around a repository"),
             ("server/vault.rs", "the file of the master key"),
+            ("server/actions/files.rs", "uploads, and exports that are downloaded"),
             ("server/work/export.rs", "finished exports, which it removes"),
             ("cli/", "output files, passphrase files"),
         ],
