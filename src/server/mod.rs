@@ -8,6 +8,7 @@ pub mod config;
 pub mod fault;
 pub mod jobs;
 mod rebuild;
+pub mod operate;
 pub mod scheduler;
 mod start;
 mod state;

@@ -402,6 +402,21 @@ impl Catalog {
         row.try_get("newest").map_err(failed)
     }
 
+    /// Jobs that are over and that nobody has told others of, those that ended first first.
+    pub async fn untold_jobs(&self, limit: i64) -> Result<Vec<Job>> {
+        let query = sqlx::query(
+            "SELECT * FROM jobs WHERE told_us IS NULL AND finished_us IS NOT NULL ORDER BY finished_us, id LIMIT $1",
+        );
+        Job::all(query.bind(limit).fetch_all(&self.pool).await.map_err(failed)?)
+    }
+
+    /// Notes that others were told of a job. Of several who note it, one is told so.
+    pub async fn set_told(&self, id: &str) -> Result<bool> {
+        let query = sqlx::query("UPDATE jobs SET told_us = $2 WHERE id = $1 AND told_us IS NULL");
+        let done = query.bind(id).bind(self.now_us()).execute(&self.pool).await.map_err(failed)?;
+        Ok(done.rows_affected() > 0)
+    }
+
     /// Forgets jobs that ended before `before_us`.
     pub async fn forget_jobs(&self, before_us: i64) -> Result<u64> {
         let done = sqlx::query("DELETE FROM jobs WHERE finished_us < $1").bind(before_us).execute(&self.pool).await;
