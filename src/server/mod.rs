@@ -1,0 +1,3 @@
+//! The service: what `snaphold serve` runs.
+
+pub mod console;
