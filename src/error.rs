@@ -62,6 +62,9 @@ pub enum Error {
         /// The system's word.
         error: io::Error,
     },
+    /// Whoever asked for the work asked for its end, before it was done.
+    #[error("it was cancelled")]
+    Cancelled,
     /// Anything else that failed, said in full.
     #[error("{0}")]
     Failed(String),
@@ -82,13 +85,15 @@ pub enum ErrorKind {
     Damaged,
     /// Busy or locked; try again.
     Busy,
+    /// Stopped because somebody asked for that.
+    Cancelled,
 }
 
 impl ErrorKind {
     /// The process exit code for this kind (PRODUCT: 1 failed … 6 busy).
     pub fn exit_code(self) -> u8 {
         match self {
-            ErrorKind::Failed => 1,
+            ErrorKind::Failed | ErrorKind::Cancelled => 1,
             ErrorKind::Usage => 2,
             ErrorKind::NotFound => 3,
             ErrorKind::Refused => 4,
@@ -106,6 +111,7 @@ impl ErrorKind {
             ErrorKind::Refused => "refused",
             ErrorKind::Damaged => "damaged",
             ErrorKind::Busy => "busy",
+            ErrorKind::Cancelled => "cancelled",
         }
     }
 }
@@ -119,6 +125,7 @@ impl Error {
             Error::Refused(_) => ErrorKind::Refused,
             Error::Damaged { .. } => ErrorKind::Damaged,
             Error::Busy(_) => ErrorKind::Busy,
+            Error::Cancelled => ErrorKind::Cancelled,
             Error::Unsupported { .. }
             | Error::Source { .. }
             | Error::Target { .. }
@@ -142,7 +149,8 @@ impl Error {
             Error::Failed(text) => Error::Failed(format!("{about}: {text}")),
             Error::Source { .. } => Error::Failed(format!("{about}: {self}")),
             // What these say of the repository or the target stands by itself.
-            other @ (Error::Damaged { .. }
+            other @ (Error::Cancelled
+            | Error::Damaged { .. }
             | Error::Unsupported { .. }
             | Error::Target { .. }
             | Error::Storage { .. }) => other,

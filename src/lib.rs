@@ -12,7 +12,7 @@
 //! 6. [`ops`]: capture, restore, export, diff, verify, gc, repair
 //! 7. [`source`]: one file a kind of instance
 //! 8. [`service`]: instances, plans, and the work flows that a user names; [`mod@bench`]: how fast all of it is
-//! 9. [`server`]: what `snaphold serve` runs
+//! 9. [`server`]: the same for many accounts: catalog, jobs, scheduler, REST, web console
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -34,7 +34,6 @@ pub mod repo;
 
 pub mod bench;
 pub mod ops;
+pub mod server;
 pub mod service;
 pub mod source;
-
-pub mod server;

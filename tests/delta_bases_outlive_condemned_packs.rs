@@ -13,6 +13,7 @@ use support::{Place, noise};
 
 fn take(place: &Place, capture: impl FnOnce(&Capture<'_>) -> Vec<(&'static str, Content)>) -> Vec<(String, Content)> {
     let request = SnapshotRequest {
+        id: None,
         instance: "x".into(),
         kind: SnapshotType::OnDemand,
         description: None,

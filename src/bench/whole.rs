@@ -75,6 +75,7 @@ impl Whole<'_> {
 
     fn take(&self, name: &'static str, always_read: bool) -> Result<(Step, Entry)> {
         let request = SnapshotRequest {
+            id: None,
             instance: INSTANCE.into(),
             kind: SnapshotType::OnDemand,
             description: None,

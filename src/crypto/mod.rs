@@ -19,8 +19,10 @@ mod keys;
 mod master;
 mod seal;
 mod slot;
+mod wrapping;
 
 pub use keys::RepoKeys;
 pub use master::{KEY_LEN, MasterKey};
 pub use seal::{Encryption, SALT_LEN, Sealer, TAG_LEN};
 pub use slot::{Argon2Params, Kdf, KeySlot, Secret};
+pub use wrapping::WrappingKey;

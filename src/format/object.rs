@@ -31,6 +31,8 @@ pub enum ObjectTag {
     Writer = 3,
     /// Condemned packs.
     Condemned = 4,
+    /// A text that is kept outside of the repository.
+    Note = 5,
 }
 
 /// The stored bytes of an object. `name` is authenticated with it; pass an empty one where the name is the hash of

@@ -12,5 +12,5 @@ pub mod restore;
 pub mod verify;
 mod walk;
 
-pub use progress::{Progress, Silent};
+pub use progress::{Progress, Silent, ToTheEnd};
 pub use reach::check_present;

@@ -14,6 +14,7 @@ use crate::format::recipe::{RecipeNode, Reference};
 use crate::format::tree::{Content, Directory, Entry, Node};
 use crate::id::ChunkId;
 use crate::limits;
+use crate::ops::progress::{Progress, Silent};
 use crate::repo::{Reader, Slot, absent, is_long, read_directory, read_entries, read_node};
 
 /// Listings and recipe nodes that are read side by side.
@@ -97,8 +98,8 @@ impl Visitor for Strict {
 /// Whether every chunk that a component needs is there, as its pack's footer says. Reads listings and recipes, no data.
 ///
 /// Errors: [`Error::Damaged`] with the first that is missing.
-pub fn check_present(reader: &Reader, component: &Component) -> Result<()> {
-    let mut walk = Walk::new(reader);
+pub fn check_present(reader: &Reader, component: &Component, progress: &dyn Progress) -> Result<()> {
+    let mut walk = Walk::new(reader).stopped_by(progress);
     walk.entry(&component.root, &mut Strict)?;
     walk.through(&mut Strict)
 }
@@ -153,6 +154,7 @@ struct Confirmed {
 /// Walks snapshots and gathers the places of the chunks that they need.
 pub struct Walk<'r> {
     reader: &'r Reader,
+    progress: &'r dyn Progress,
     live: PlaceSet,
     visited: HashMap<Role, PlaceSet>,
     items: Vec<Item>,
@@ -166,12 +168,18 @@ impl<'r> Walk<'r> {
     pub fn new(reader: &'r Reader) -> Self {
         Self {
             reader,
+            progress: &Silent,
             live: PlaceSet::default(),
             visited: HashMap::new(),
             items: Vec::new(),
             leaves: Vec::new(),
             chunks: 0,
         }
+    }
+
+    /// The same, that stops where `progress` says so.
+    pub fn stopped_by(self, progress: &'r dyn Progress) -> Self {
+        Self { progress, ..self }
     }
 
     /// The places of all chunks that were found to be needed.
@@ -209,6 +217,7 @@ impl<'r> Walk<'r> {
     /// Walks what is known to be needed, to its end.
     fn through(&mut self, visitor: &mut dyn Visitor) -> Result<()> {
         while !self.items.is_empty() {
+            self.progress.go_on()?;
             let batch = self.items.split_off(self.items.len().saturating_sub(NODES_AT_ONCE));
             self.descend(batch, visitor)?;
             if self.leaves.len() >= LEAVES_AT_ONCE {

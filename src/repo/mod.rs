@@ -13,6 +13,7 @@ mod ledger;
 mod listing;
 mod manifests;
 mod names;
+mod notes;
 mod reader;
 mod recipes;
 mod slots;

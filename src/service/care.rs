@@ -10,7 +10,7 @@ use crate::ops::verify::{ReadData, VerifyOptions, VerifyReport, verify};
 use crate::storage::LocalFolder;
 
 use super::Service;
-use super::retention::{self, GRACE_NS};
+use super::retention;
 
 /// What garbage collection is asked.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,7 +31,7 @@ impl Service {
         let expired = retention::expired(&catalog, &self.plans, self.repo.now_ns());
         if !request.dry_run {
             for snapshot in &expired {
-                let grace_ns = request.grace_ns.unwrap_or(GRACE_NS);
+                let grace_ns = request.grace_ns.unwrap_or(self.grace_ns);
                 retention::delete(&self.repo, snapshot, DeletionCause::Expired, grace_ns)?;
             }
         }

@@ -232,6 +232,7 @@ impl Service {
                 path: only,
                 component,
                 no_safety: true,
+                run: None,
             };
             let RestoreOutcome { target, report, .. } = self.restore(&request, false, progress)?;
             return Ok(outcome(target, ExportWritten::Folder { format: "dir", report }));
@@ -246,7 +247,11 @@ impl Service {
             item,
             dumps: Some(&dumps),
         };
-        let write = |out: &mut dyn Write| export_stream(&reader, &manifest, &options, out, progress);
+        let write = |out: &mut dyn Write| {
+            // Whoever was told to stop may have broken off with another word for it.
+            let stopped = |error| if progress.is_cancelled() { Error::Cancelled } else { error };
+            export_stream(&reader, &manifest, &options, out, progress).map_err(stopped)
+        };
         Ok(match target {
             ExportTarget::Path { path, overwrite } => {
                 let report = export_to_file(path, overwrite, write)?;

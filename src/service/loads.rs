@@ -10,9 +10,9 @@ use crate::error::{Error, Result};
 use crate::format::ledger::InstanceSettings;
 use crate::format::manifest::{Manifest, SnapshotType};
 use crate::id::SnapshotId;
-use crate::ops::Progress;
 use crate::ops::capture::{commit_copy, take_snapshot};
 use crate::ops::restore::RestoreReport;
+use crate::ops::{Progress, ToTheEnd};
 use crate::source::kind::Attempt;
 use crate::source::loaded;
 use crate::source::stored::Stored;
@@ -20,10 +20,10 @@ use crate::source::url::SourceUrl;
 
 use super::catalog::{Catalog, Snapshot, check_instance_name};
 use super::instances::InstanceSpec;
-use super::restore_run::{Means, Run, RunOf, RunPart, pair, restore_at_once};
+use super::restore_run::{Means, Run, RunOf, RunPart, Wanted, pair, restore_at_once};
 use super::restores::component_of;
 use super::settings::SettingsSpec;
-use super::snapshots::TakeOptions;
+use super::snapshots::{TakeOptions, refuse_taken};
 use super::sources::{COMPONENT, Part};
 use super::unfinished::unfinished;
 use super::view::SnapshotView;
@@ -39,6 +39,8 @@ pub struct LoadRequest {
     pub file_name: String,
     /// Whether the state that is overwritten is not kept first.
     pub no_safety: bool,
+    /// The id of the restore over a source, chosen by a caller who will ask for it after a crash; `None`: a random one.
+    pub run: Option<String>,
     /// About the snapshot that is made.
     pub options: TakeOptions,
 }
@@ -82,6 +84,7 @@ impl Service {
 
     fn load_snapshot(&self, catalog: &Catalog, request: LoadRequest, progress: &dyn Progress) -> Result<SnapshotView> {
         let LoadRequest { instance, input, file_name, options, .. } = request;
+        refuse_taken(catalog, options.id)?;
         let record = catalog.instance(&instance)?;
         let wanted = self.request(&instance, record, SnapshotType::Load, None, &options)?;
         let stored = take_snapshot(&self.repo, wanted, progress, |capture| {
@@ -104,18 +107,25 @@ impl Service {
         if part.source.loads_by_snapshot() {
             return self.load_by_snapshot(catalog, request, part, progress);
         }
-        let LoadRequest { mut input, file_name, no_safety, options, .. } = request;
+        let LoadRequest { mut input, file_name, no_safety, run, options, .. } = request;
         let folder = self.place.folder("load")?;
         let path = folder.path().join("dump");
         let failed = |error| Error::target(&path, error);
         let mut file = File::create_new(&path).map_err(failed)?;
-        io::copy(&mut input, &mut file).map_err(failed)?;
+        copy(&mut input, &mut file, progress)
+            .map_err(|error| error.downcast::<Error>().unwrap_or_else(|error| failed(error)))?;
         let parts = vec![RunPart { part, component: None }];
         let of = RunOf::Dump(&path, &file_name);
         let means = Means { service: self, reader: self.reader(progress)?, progress };
-        let ran = Run::begin(means, catalog, &name, of, (None, no_safety), parts)?.complete()?;
-        let snapshot = self.take_as(&self.catalog()?, &name, SnapshotType::Load, options, progress)?;
+        let wanted = Wanted { path: None, no_safety, run };
+        let ran = Run::begin(means, catalog, &name, of, wanted, parts)?.complete()?;
+        let snapshot = self.take_loaded(&name, options, progress)?;
         Ok(LoadOutcome { snapshot, safety_snapshot: ran.safety.map(|id| id.to_string()) })
+    }
+
+    /// The snapshot of type `load` of a source that a dump was loaded into. What was loaded is there, so nothing stops it.
+    pub fn take_loaded(&self, name: &str, options: TakeOptions, progress: &dyn Progress) -> Result<SnapshotView> {
+        self.take_as(&self.catalog()?, name, SnapshotType::Load, options, &ToTheEnd(progress))
     }
 
     /// The file is stored first, which checks it to its end; then the source becomes what is stored.
@@ -126,9 +136,10 @@ impl Service {
         part: Part,
         progress: &dyn Progress,
     ) -> Result<LoadOutcome> {
-        let (name, no_safety) = (request.instance.clone(), request.no_safety);
+        let name = request.instance.clone();
+        let wanted = Wanted { path: None, no_safety: request.no_safety, run: request.run.clone() };
         if let Some((_, state)) = catalog.restores.get(&name).filter(|(_, state)| !state.stage.is_over()) {
-            return Err(unfinished(&self.repo, state));
+            return Err(unfinished(self, state));
         }
         let snapshot = self.load_snapshot(catalog, request, progress)?;
         let catalog = self.catalog()?;
@@ -137,30 +148,25 @@ impl Service {
         let parts = vec![RunPart { part, component: Some(component) }];
         let of = RunOf::Snapshot(stored);
         let means = Means { service: self, reader: self.reader(progress)?, progress };
-        let ran = Run::begin(means, &catalog, &name, of, (None, no_safety), parts)?.complete()?;
+        let ran = Run::begin(means, &catalog, &name, of, wanted, parts)?.complete()?;
         Ok(LoadOutcome { snapshot, safety_snapshot: ran.safety.map(|id| id.to_string()) })
     }
 
     /// Makes a new instance from a snapshot: with a source, the snapshot is restored there; without one, it becomes the
     /// first snapshot of an instance that lives in the repository alone.
-    pub fn clone_snapshot(
-        &self,
-        spec: &str,
-        name: &str,
-        source: Option<&str>,
-        settings: SettingsSpec,
-        progress: &dyn Progress,
-    ) -> Result<CloneOutcome> {
-        check_instance_name(name)?;
+    pub fn clone_snapshot(&self, request: CloneRequest, progress: &dyn Progress) -> Result<CloneOutcome> {
+        let CloneRequest { snapshot, name, source, settings, copy } = request;
+        check_instance_name(&name)?;
         let catalog = self.catalog()?;
-        let snapshot = self.restorable(&catalog, spec)?;
-        if catalog.knows_instance(name) {
+        let snapshot = self.restorable(&catalog, &snapshot)?;
+        refuse_taken(&catalog, copy)?;
+        if catalog.knows_instance(&name) {
             return Err(Error::Refused(format!(
                 "there is an instance {name:?} already; give the new one another name"
             )));
         }
         let mut spec = InstanceSpec { settings, ..InstanceSpec::default() };
-        let restored = match source {
+        let restored = match &source {
             Some(source) => {
                 let (outcome, shown) = self.clone_data(snapshot, source, &mut spec.settings, progress)?;
                 spec.source = Some(Some(shown));
@@ -168,10 +174,25 @@ impl Service {
             }
             None => None,
         };
-        self.add_instance(name, spec)?;
+        progress.go_on()?;
+        self.add_instance(&name, spec)?;
+        let snapshot = self.first_of_clone(snapshot, &name, copy)?;
+        Ok(CloneOutcome { instance: name, snapshot, restored })
+    }
+
+    /// Gives the new instance of a clone its first snapshot, where the clone was cut short before that.
+    pub fn complete_clone(&self, spec: &str, name: &str, copy: SnapshotId) -> Result<CloneOutcome> {
+        let catalog = self.catalog()?;
+        catalog.instance(name)?;
+        refuse_taken(&catalog, Some(copy))?;
+        let snapshot = self.first_of_clone(self.restorable(&catalog, spec)?, name, Some(copy))?;
+        Ok(CloneOutcome { instance: name.to_string(), snapshot, restored: None })
+    }
+
+    fn first_of_clone(&self, snapshot: &Snapshot, name: &str, copy: Option<SnapshotId>) -> Result<SnapshotView> {
         let description = format!("cloned from {} of {}", snapshot.manifest.id, snapshot.manifest.instance);
         let manifest = Manifest {
-            id: SnapshotId(self.repo.random()),
+            id: copy.unwrap_or_else(|| SnapshotId(self.repo.random())),
             instance: name.to_string(),
             kind: SnapshotType::OnDemand,
             created_at_ns: self.repo.now_ns(),
@@ -184,8 +205,7 @@ impl Service {
             ..snapshot.manifest.clone()
         };
         let copy = commit_copy(&self.repo, manifest)?;
-        let snapshot = SnapshotView::of(&copy.manifest, None);
-        Ok(CloneOutcome { instance: name.to_string(), snapshot, restored })
+        Ok(SnapshotView::of(&copy.manifest, None))
     }
 
     /// Restores a snapshot to a place where nothing is yet. Returns the source's URL too, without its password, which
@@ -244,6 +264,21 @@ impl Service {
     }
 }
 
+/// A new instance, made from a snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct CloneRequest {
+    /// The snapshot, as it is named.
+    pub snapshot: String,
+    /// The new instance's name.
+    pub name: String,
+    /// Where its data goes; `None`: it lives in the repository alone.
+    pub source: Option<String>,
+    /// How the source is reached and handled.
+    pub settings: SettingsSpec,
+    /// The id of its first snapshot, chosen by a caller who will ask for it after a crash; `None`: a random one.
+    pub copy: Option<SnapshotId>,
+}
+
 /// What a clone made.
 #[derive(Debug, Clone, Serialize)]
 pub struct CloneOutcome {
@@ -253,6 +288,18 @@ pub struct CloneOutcome {
     pub snapshot: SnapshotView,
     /// What was written, where it has a source.
     pub restored: Option<RestoreOutcome>,
+}
+
+/// What is copied at once, bytes.
+const COPY_LEN: u64 = 8 << 20;
+
+fn copy(input: &mut dyn Read, file: &mut File, progress: &dyn Progress) -> io::Result<()> {
+    loop {
+        progress.go_on().map_err(io::Error::other)?;
+        if io::copy(&mut (&mut *input).take(COPY_LEN), file)? == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// The bytes of a file that is loaded.

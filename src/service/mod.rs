@@ -1,7 +1,9 @@
 //! Instances, plans, and the work flows that a user names.
 
+mod at_work;
 mod care;
 mod catalog;
+mod claims;
 mod drills;
 mod duration;
 mod environment;
@@ -16,6 +18,7 @@ mod restores;
 mod retention;
 mod schedule_run;
 mod schedules;
+mod sealed;
 mod settings;
 mod snapshots;
 mod sources;
@@ -30,6 +33,8 @@ use crate::repo::Repository;
 use crate::source::access::{Password, Place};
 use crate::source::program::Programs;
 
+use claims::Claims;
+
 pub use care::GcRequest;
 pub use catalog::{Catalog, Snapshot};
 pub use drills::DrillOutcome;
@@ -37,9 +42,9 @@ pub use duration::{format_duration, parse_duration};
 pub use inspect::{ExportOutcome, ExportRequest, ExportTarget, ExportWritten};
 pub use instances::{InstanceCheck, InstanceSpec};
 pub use items::{ItemChange, ItemView};
-pub use loads::{CloneOutcome, LoadOutcome, LoadRequest, open_file};
+pub use loads::{CloneOutcome, CloneRequest, LoadOutcome, LoadRequest, open_file};
 pub use plan::{Cadence, DEFAULT_PLAN, Keep, Plan, Plans};
-pub use restores::{RestoreOutcome, RestoreRequest, ResumeOutcome};
+pub use restores::{LastRestore, RestoreOutcome, RestoreRequest, ResumeOutcome};
 pub use retention::GRACE_NS;
 pub use schedule_run::{NextDue, PolicyFailure, PolicyRun, PolicyRunRequest, PolicyTaken};
 pub use schedules::{PolicyView, RunView, SlotView};
@@ -56,8 +61,14 @@ pub struct Service {
     place: Place,
     /// A password that was given for this run, instead of what instances say.
     password_given: Option<Password>,
-    /// Where the repository is, where that is a folder: it is left out of what is captured.
+    /// Where the repository is, where that is a folder.
     repository_folder: Option<PathBuf>,
+    /// Folders that are left out of what is captured: the repository's own, and what else the caller names.
+    excluded: Vec<PathBuf>,
+    /// How long what expires can be brought back, nanoseconds.
+    grace_ns: i64,
+    /// What this process does for policies and restores at this moment.
+    claims: Claims,
 }
 
 impl Service {
@@ -71,7 +82,25 @@ impl Service {
     ) -> Self {
         let surroundings = repo.surroundings().clone();
         let place = Place { programs, staging, surroundings };
-        Self { repo, plans, place, password_given: None, repository_folder }
+        let excluded = repository_folder.iter().cloned().collect();
+        let (grace_ns, claims) = (GRACE_NS, Claims::default());
+        Self { repo, plans, place, password_given: None, repository_folder, excluded, grace_ns, claims }
+    }
+
+    /// The same, that leaves more folders out of what it captures.
+    pub fn excluding(mut self, folders: Vec<PathBuf>) -> Self {
+        self.excluded.extend(folders);
+        self
+    }
+
+    /// The same, where what expires can be brought back for another time than 7 days.
+    pub fn with_grace(self, grace_ns: i64) -> Self {
+        Self { grace_ns, ..self }
+    }
+
+    /// How long what is deleted can be brought back unless said otherwise, nanoseconds.
+    pub fn grace_ns(&self) -> i64 {
+        self.grace_ns
     }
 
     /// The same, with a password that counts instead of what instances say.

@@ -11,21 +11,23 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::clock::ProcessIdentity;
 use crate::error::{Error, Result};
 use crate::format::ledger::{ComponentState, LedgerRecord, RestoreOf, RestoreStage, RestoreState};
 use crate::format::manifest::{Component, Manifest, SnapshotType};
 use crate::id::SnapshotId;
 use crate::ops::restore::RestoreReport;
-use crate::ops::{Progress, check_present};
+use crate::ops::{Progress, ToTheEnd, check_present};
 use crate::repo::Reader;
 use crate::source::kind::{Attempt, Check, Dump, Material, Reverted, Source, Staged};
 use crate::source::stored::Stored;
 
 use super::Service;
 use super::catalog::{Catalog, Snapshot};
+use super::claims::Claim;
 use super::snapshots::TakeOptions;
 use super::sources::{Part, Parts};
-use super::unfinished::unfinished;
+use super::unfinished::{is_at_it, restore_claim, unfinished};
 use super::view::timestamp;
 
 /// One component on its way.
@@ -66,6 +68,19 @@ pub(super) struct Run<'s> {
     staged: Vec<Option<Staged>>,
     checks: Vec<Check>,
     progress: &'s dyn Progress,
+    /// While this is there, this process is at it.
+    _claim: Claim,
+}
+
+/// What is wanted of a restore, beside what and where.
+#[derive(Default)]
+pub(super) struct Wanted {
+    /// One path of it.
+    pub path: Option<Vec<u8>>,
+    /// Whether the present state is not kept first.
+    pub no_safety: bool,
+    /// Its id, chosen by a caller who will ask for it after a crash; eight hexadecimal digits.
+    pub run: Option<String>,
 }
 
 /// What a restore over an instance did.
@@ -85,16 +100,16 @@ impl<'s> Run<'s> {
         catalog: &Catalog,
         instance: &str,
         of: RunOf<'s>,
-        (path, no_safety): (Option<Vec<u8>>, bool),
+        Wanted { path, no_safety, run }: Wanted,
         parts: Vec<RunPart>,
     ) -> Result<Self> {
         let before = catalog.restores.get(instance);
         if let Some((_, state)) = before.filter(|(_, state)| !state.stage.is_over()) {
-            let is_dead = service.repo.surroundings().processes.is_alive(&state.process) == Some(false);
+            let is_dead = is_at_it(service, state) == Some(false);
             let makes_whole = path.is_none() && parts.iter().all(|part| part.part.source.is_patched_in_place());
             // What was patched half way is whole again once all of it was patched by another restore.
             if !(is_dead && makes_whole) {
-                return Err(unfinished(&service.repo, state));
+                return Err(unfinished(service, state));
             }
         }
         let component = |part: &RunPart| ComponentState {
@@ -108,7 +123,7 @@ impl<'s> Run<'s> {
         };
         let state = RestoreState {
             instance: instance.to_string(),
-            id: service.place.random_digits(8),
+            id: run.unwrap_or_else(|| service.place.random_digits(8)),
             of,
             path,
             began_at_ns: service.repo.now_ns(),
@@ -120,8 +135,20 @@ impl<'s> Run<'s> {
         };
         let revision = before.map_or(0, |(number, _)| *number);
         let staged = parts.iter().map(|_| None).collect();
-        let mut run =
-            Self { service, reader, manifest, dump, state, revision, parts, staged, checks: Vec::new(), progress };
+        let checks = Vec::new();
+        let mut run = Self {
+            service,
+            reader,
+            manifest,
+            dump,
+            state,
+            revision,
+            parts,
+            staged,
+            checks,
+            progress,
+            _claim: service.claim_work(restore_claim(instance)),
+        };
         run.note(RestoreStage::Planned)?;
         Ok(run)
     }
@@ -142,6 +169,7 @@ impl<'s> Run<'s> {
         let staged = staged.collect::<Result<Vec<Option<Staged>>>>()?;
         let process = service.repo.surroundings().processes.identity();
         let stage = state.stage;
+        let claim = service.claim_work(restore_claim(&state.instance));
         let state = RestoreState { process, ..state };
         let mut run = Self {
             service,
@@ -154,6 +182,7 @@ impl<'s> Run<'s> {
             staged,
             checks: Vec::new(),
             progress,
+            _claim: claim,
         };
         run.note(stage)?;
         Ok(run)
@@ -188,11 +217,29 @@ impl<'s> Run<'s> {
     }
 
     /// Goes on to the end. Where a step fails, what was there before is put back, as far as that can be.
+    ///
+    /// It may be cancelled until it begins to replace what is there.
     pub fn complete(mut self) -> Result<Ran> {
         match self.go_on() {
             Ok(()) => Ok(self.ran()),
+            Err(_) if self.state.stage < RestoreStage::Swapping && self.progress.is_cancelled() => {
+                Err(self.give_up(Error::Cancelled))
+            }
             Err(error) => Err(self.give_up(error)),
         }
+    }
+
+    /// From the swap on nothing stops it.
+    fn to_the_end(&self) -> ToTheEnd<'s> {
+        ToTheEnd(self.progress)
+    }
+
+    /// Notes that this process is not at it any more, though it is not over: another one may go on then, or go back.
+    fn leave(&mut self) {
+        let ProcessIdentity { host, boot, .. } = self.state.process.clone();
+        self.state.process = ProcessIdentity { host, boot, pid: 0, started: 0 };
+        // Where even that cannot be noted, this process still knows.
+        let _ = self.note(self.state.stage);
     }
 
     fn ran(&self) -> Ran {
@@ -203,6 +250,9 @@ impl<'s> Run<'s> {
 
     fn go_on(&mut self) -> Result<()> {
         loop {
+            if self.state.stage < RestoreStage::Swapping {
+                self.progress.go_on()?;
+            }
             match self.state.stage {
                 RestoreStage::Planned => {
                     self.verify()?;
@@ -250,7 +300,7 @@ impl<'s> Run<'s> {
                 self.stage_part(number)?;
                 continue;
             };
-            check_present(&self.reader, component)?;
+            check_present(&self.reader, component, self.progress)?;
         }
         Ok(())
     }
@@ -337,7 +387,7 @@ impl<'s> Run<'s> {
             let (RunPart { part, component }, staged) = staged?;
             let stored = component.as_ref().and_then(|component| self.stored(component));
             self.progress.stage("replacing", None);
-            part.source.swap(stored.as_ref(), &attempt, staged, self.progress)?;
+            part.source.swap(stored.as_ref(), &attempt, staged, &self.to_the_end())?;
         }
         Ok(())
     }
@@ -347,7 +397,7 @@ impl<'s> Run<'s> {
         let mut seen = Vec::new();
         for staged in self.staged_parts() {
             let (RunPart { part, .. }, staged) = staged?;
-            let checks = part.source.check(&attempt, staged, self.progress)?;
+            let checks = part.source.check(&attempt, staged, &self.to_the_end())?;
             all_passed(&checks)?;
             seen.extend(checks);
         }
@@ -362,6 +412,7 @@ impl<'s> Run<'s> {
             "`snaphold restore --resume {instance}` tries to complete it, `snaphold restore --abort {instance}` goes back"
         );
         if self.state.stage == RestoreStage::Finishing {
+            self.leave();
             return error.with_context(&format!("the restore is done, but not cleaned up after: {goes_on}"));
         }
         if self.state.stage > RestoreStage::Finishing {
@@ -370,19 +421,26 @@ impl<'s> Run<'s> {
         let is_patched = self.parts.iter().any(|part| part.part.source.is_patched_in_place());
         if is_patched && self.state.stage >= RestoreStage::Swapping {
             self.progress.notice(&format!("{instance} is restored in part: {goes_on}"));
+            self.leave();
             return error;
         }
         match self.revert(false) {
             Ok(()) => error,
             Err(second) => {
                 self.progress.notice(&format!("what was there could not be put back ({second}): {goes_on}"));
+                self.leave();
                 error
             }
         }
     }
 
+    /// Goes back, by the safety snapshot where nothing else is left.
+    pub fn go_back(mut self) -> Result<()> {
+        self.revert(true).inspect_err(|_| self.leave())
+    }
+
     /// Goes back. With `by_safety` the safety snapshot is used for what is not kept aside.
-    pub fn revert(&mut self, by_safety: bool) -> Result<()> {
+    fn revert(&mut self, by_safety: bool) -> Result<()> {
         self.progress.stage("going back", None);
         if self.state.stage == RestoreStage::Finishing {
             return Err(Error::Refused(
@@ -440,7 +498,7 @@ impl<'s> Run<'s> {
         let component = safety.components()?.iter().find(|component| component.name == part.name).ok_or_else(lost)?;
         let attempt = Attempt { of: id.to_string(), ..attempt.clone() };
         let stored = Stored::of(&self.reader, &safety.manifest, component);
-        restore_at_once(&*part.source, &stored, &attempt, self.progress).map(drop)
+        restore_at_once(&*part.source, &stored, &attempt, &self.to_the_end()).map(drop)
     }
 }
 
@@ -465,9 +523,10 @@ pub(super) fn restore_at_once(
         let _ = source.revert(attempt, staged);
     };
     let staged = source.stage(&Material::Stored(stored), attempt, progress).inspect_err(|_| revert(None))?;
+    let to_the_end = ToTheEnd(progress);
     let checks = source
-        .swap(Some(stored), attempt, &staged, progress)
-        .and_then(|()| source.check(attempt, &staged, progress))
+        .swap(Some(stored), attempt, &staged, &to_the_end)
+        .and_then(|()| source.check(attempt, &staged, &to_the_end))
         .and_then(|checks| all_passed(&checks).map(|()| checks))
         .inspect_err(|_| revert(Some(&staged)))?;
     source.finish(attempt, &staged)?;

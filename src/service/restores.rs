@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::format::ledger::{RestoreOf, RestoreState};
+use crate::format::ledger::{RestoreOf, RestoreStage, RestoreState};
 use crate::format::manifest::{Component, SnapshotType};
 use crate::format::tree::{Entry, Node};
 use crate::ops::Progress;
@@ -18,8 +18,8 @@ use crate::storage::ObjectKind;
 
 use super::Service;
 use super::catalog::{Catalog, Snapshot};
-use super::restore_run::{Means, Ran, Run, RunOf, RunPart, pair};
-use super::unfinished::unfinished;
+use super::restore_run::{Means, Ran, Run, RunOf, RunPart, Wanted, pair};
+use super::unfinished::{is_at_it, unfinished};
 
 /// What is to be restored, and where to.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,28 @@ pub struct RestoreRequest {
     pub component: Option<String>,
     /// Whether the present state is not kept first.
     pub no_safety: bool,
+    /// Over an instance: the restore's id, chosen by a caller who will ask for it after a crash
+    /// ([`Service::last_restore`]); eight hexadecimal digits. `None`: a random one.
+    pub run: Option<String>,
+}
+
+/// The last restore over an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastRestore {
+    /// Its id.
+    pub run: String,
+    /// The snapshot that it is of; `None` where a dump is loaded.
+    pub snapshot: Option<String>,
+    /// How far it is, in a word.
+    pub stage: &'static str,
+    /// Whether it came to its end, in one way or the other.
+    pub is_over: bool,
+    /// Whether it came to its end by going back.
+    pub is_reverted: bool,
+    /// Whether what was loaded or is restored is ready, beside what is there or in its place.
+    pub is_staged: bool,
+    /// The snapshot of the state before.
+    pub safety_snapshot: Option<String>,
 }
 
 /// What a restore would do or has done.
@@ -129,7 +151,8 @@ impl Service {
         match target {
             Target::Instance { name, parts } => {
                 let shown = shown(&parts);
-                let wanted = (request.path.clone(), request.no_safety);
+                let RestoreRequest { path, no_safety, run, .. } = request.clone();
+                let wanted = Wanted { path, no_safety, run };
                 let means = Means { service: self, reader, progress };
                 let ran = Run::begin(means, &catalog, &name, RunOf::Snapshot(snapshot), wanted, parts)?.complete()?;
                 Ok(outcome(snapshot, shown, Some(name), in_place, ran))
@@ -180,6 +203,23 @@ impl Service {
         Ok(RestoreRequest { snapshot, to: Some(instance.to_string()), no_safety, ..RestoreRequest::default() })
     }
 
+    /// The last restore over an instance, as far as it has come.
+    pub fn last_restore(&self, instance: &str) -> Result<Option<LastRestore>> {
+        let catalog = self.catalog()?;
+        Ok(catalog.restores.get(instance).map(|(_, state)| LastRestore {
+            run: state.id.clone(),
+            snapshot: match &state.of {
+                RestoreOf::Snapshot(id) => Some(id.to_string()),
+                RestoreOf::Dump(_) => None,
+            },
+            stage: state.stage.as_str(),
+            is_over: state.stage.is_over(),
+            is_reverted: state.stage == RestoreStage::Reverted,
+            is_staged: !state.components.is_empty() && state.components.iter().all(|part| part.staged.is_some()),
+            safety_snapshot: state.safety.map(|id| id.to_string()),
+        }))
+    }
+
     /// Completes a restore over an instance that was cut short.
     pub fn resume_restore(&self, instance: &str, progress: &dyn Progress) -> Result<ResumeOutcome> {
         self.take_up(instance, progress, |run| {
@@ -190,8 +230,8 @@ impl Service {
 
     /// Goes back to the state before a restore over an instance that was cut short.
     pub fn abort_restore(&self, instance: &str, progress: &dyn Progress) -> Result<ResumeOutcome> {
-        self.take_up(instance, progress, |mut run| {
-            run.revert(true)?;
+        self.take_up(instance, progress, |run| {
+            run.go_back()?;
             Ok(("reverted", Vec::new()))
         })
     }
@@ -210,8 +250,8 @@ impl Service {
             .filter(|(_, state)| !state.stage.is_over())
             .cloned()
             .ok_or_else(|| Error::NotFound(format!("no restore over {instance:?} was cut short")))?;
-        if self.repo.surroundings().processes.is_alive(&state.process) == Some(true) {
-            return Err(unfinished(&self.repo, &state));
+        if is_at_it(self, &state) == Some(true) {
+            return Err(unfinished(self, &state));
         }
         let safety_snapshot = state.safety.map(|id| id.to_string());
         let (of, snapshot) = match &state.of {

@@ -17,8 +17,8 @@ use super::Service;
 use super::catalog::Catalog;
 use super::plan::Cadence;
 use super::policy::{Decision, Slot};
-use super::retention::{self, GRACE_NS};
-use super::schedules::{Followed, Known, nanoseconds};
+use super::retention;
+use super::schedules::{Followed, Known, nanoseconds, policy_claim};
 use super::snapshots::TakeOptions;
 use super::view::{SnapshotView, timestamp};
 
@@ -170,6 +170,7 @@ impl Service {
         };
         let known = self.known(&catalog, name);
         let left = after_crash.then(|| made_by(&catalog, known.run.as_ref())).flatten();
+        let _at_work = self.claim_work(policy_claim(name));
         let Some((catalog, revision, run)) = self.claim(name, known, Some(slot), attempt)? else {
             return Ok(Step::Busy);
         };
@@ -202,6 +203,7 @@ impl Service {
         let again = known.run.as_ref().filter(|run| run.slot_ns.is_none());
         let failed = again.filter(|run| matches!(run.outcome, RunOutcome::Failed { .. }));
         let attempt = failed.map_or(1, |run| run.attempts.saturating_add(1));
+        let _at_work = self.claim_work(policy_claim(name));
         let Some((catalog, revision, run)) = self.claim(name, known, None, attempt)? else { return Ok(Step::Busy) };
         // Somebody may have taken it since the catalog was read.
         let (_, Some(description)) = self.look_for_change(&catalog, name)? else {
@@ -291,7 +293,7 @@ impl Service {
             if !request.names.is_empty() && !request.names.contains(instance) {
                 continue;
             }
-            match retention::delete(&self.repo, snapshot, DeletionCause::Expired, GRACE_NS) {
+            match retention::delete(&self.repo, snapshot, DeletionCause::Expired, self.grace_ns) {
                 Ok(()) => run.expired.push(snapshot.manifest.id.to_string()),
                 // Another process has changed it just now; the next run looks at it again.
                 Err(Error::Busy(_)) => {}
@@ -312,6 +314,35 @@ impl Service {
         });
         next.min_by_key(|next| next.due_at)
     }
+
+    /// When an instance's policy is to be looked at again: now where a slot is due, when a failed one is tried again, or
+    /// when the next slot is. `None` where nothing is ever due: no source, no policy or one that is switched off, a plan
+    /// without snapshots or that does not allow the policy, or a policy that cannot be understood.
+    ///
+    /// Where somebody is at it, the next slot's time: who is at it looks by himself how it ends.
+    pub fn next_due_of(&self, name: &str) -> Result<Option<Timestamp>> {
+        let catalog = self.catalog()?;
+        Ok(self.due_of(&catalog, name))
+    }
+
+    /// [`Service::next_due_of`] for all instances that have anything due, by their names; the repository is read once.
+    pub fn next_due_of_all(&self) -> Result<Vec<NextDue>> {
+        let catalog = self.catalog()?;
+        let due = |name: &String| Some(NextDue { instance: name.clone(), due_at: self.due_of(&catalog, name)? });
+        Ok(catalog.instances.keys().filter_map(due).collect())
+    }
+
+    fn due_of(&self, catalog: &Catalog, name: &str) -> Option<Timestamp> {
+        let definition = catalog.instances.get(name).filter(|definition| definition.record.source.is_some())?;
+        let followed = self.followed(definition).ok().flatten().filter(|followed| followed.policy.enabled)?;
+        self.plans.get(&definition.record.plan).ok()?.allows(&followed.policy).ok()?;
+        let next = || followed.policy.slots(self.spread(name), self.now()).next().map(|slot| slot.due);
+        match self.decision(catalog, name, &followed) {
+            Decision::Take { .. } => Some(self.now()),
+            Decision::Retry(at) => Some(next().map_or(at, |next| next.min(at))),
+            Decision::Wait | Decision::Busy => next(),
+        }
+    }
 }
 
 /// The scheduled snapshot that a run left which was cut short before it could note it.
@@ -331,4 +362,19 @@ fn id_of(view: &SnapshotView) -> Result<SnapshotId> {
 fn failure(instance: String, due_at: Option<Timestamp>, error: &Error) -> PolicyFailure {
     let kind: ErrorKind = error.kind();
     PolicyFailure { instance, due_at, kind: kind.as_str(), message: error.to_string() }
+}
+
+impl PolicyFailure {
+    /// The same as an error, for a run that was about one instance.
+    pub fn error(&self) -> Error {
+        let text = self.message.clone();
+        match self.kind {
+            "usage" => Error::Usage(text),
+            "not_found" => Error::NotFound(text),
+            "refused" => Error::Refused(text),
+            "busy" => Error::Busy(text),
+            "cancelled" => Error::Cancelled,
+            _ => Error::Failed(text),
+        }
+    }
 }

@@ -180,7 +180,7 @@ impl Service {
     fn last_run(&self, run: &ScheduledRun) -> LastRun {
         let state = match &run.outcome {
             RunOutcome::Running => {
-                RunState::Running { alive: self.repo.surroundings().processes.is_alive(&run.process) }
+                RunState::Running { alive: self.is_at_work(&run.process, &policy_claim(&run.instance)) }
             }
             RunOutcome::Done(_) => RunState::Done,
             RunOutcome::Failed { at_ns, .. } => RunState::Failed(timestamp(*at_ns)),
@@ -235,6 +235,11 @@ fn run_view(run: &ScheduledRun, state: RunState) -> RunView {
         snapshot,
         reason,
     }
+}
+
+/// What a process has claimed that takes what a policy asks for.
+pub(super) fn policy_claim(instance: &str) -> String {
+    format!("policy {instance}")
 }
 
 /// Nanoseconds since 1970; what is out of range is the nearest end.

@@ -1,5 +1,7 @@
 //! Snapshots: taken, listed, deleted, held.
 
+use std::collections::HashSet;
+
 use crate::codec::Effort;
 use crate::error::{Error, Result};
 use crate::format::ledger::DeletionCause;
@@ -16,6 +18,9 @@ use super::{Service, retention};
 /// What may be chosen about a snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct TakeOptions {
+    /// Its id, chosen by a caller who will ask for it after a crash ([`Service::find_snapshot`]). One that is taken
+    /// already is refused. `None`: a random one.
+    pub id: Option<SnapshotId>,
     /// The user's words.
     pub description: Option<String>,
     /// How long it is kept, nanoseconds; `None`: as the instance or its plan says.
@@ -46,8 +51,9 @@ impl Service {
     ) -> Result<SnapshotView> {
         let parts = self.parts_with(catalog, name, options.skip_unreadable)?.including(&options.include)?;
         if let Some((_, state)) = catalog.restores.get(name).filter(|(_, state)| !state.stage.is_over()) {
-            return Err(unfinished(&self.repo, state));
+            return Err(unfinished(self, state));
         }
+        refuse_taken(catalog, options.id)?;
         let request = self.request(name, catalog.instance(name)?, kind, None, &options)?;
         let stored = take_snapshot(&self.repo, request, progress, |capture| parts.capture(&self.place, capture))?;
         Ok(SnapshotView::of(&stored.manifest, None))
@@ -85,6 +91,7 @@ impl Service {
         let retain_ns = options.retain_ns.or(record.retain_ns).or(plan.retain_ns);
         let expires_at_ns = retain_ns.map(|retain| self.repo.now_ns().saturating_add(retain));
         Ok(SnapshotRequest {
+            id: options.id,
             instance: name.to_string(),
             kind,
             description: options.description.clone(),
@@ -102,8 +109,11 @@ impl Service {
         }
         let mut views: Vec<SnapshotView> = catalog.snapshots.iter().map(|snapshot| snapshot.view()).collect();
         let committed: Vec<String> = views.iter().map(|view| view.id.clone()).collect();
-        let working = catalog.writers.iter().filter_map(SnapshotView::of_writer);
-        views.extend(working.filter(|view| !committed.contains(&view.id)));
+        // An attempt that died and the one that repeats it have one id: the one that is alive counts.
+        let (alive, dead): (Vec<_>, Vec<_>) = catalog.writers.iter().partition(|writer| writer.may_be_alive());
+        let mut shown: HashSet<String> = committed.into_iter().collect();
+        let working = alive.into_iter().chain(dead).filter_map(SnapshotView::of_writer);
+        views.extend(working.filter(|view| shown.insert(view.id.clone())));
         views.retain(|view| instance.is_none_or(|name| view.instance == name));
         views.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
         Ok(views)
@@ -112,6 +122,13 @@ impl Service {
     /// One snapshot.
     pub fn snapshot(&self, spec: &str) -> Result<SnapshotView> {
         Ok(self.catalog()?.resolve(spec)?.view())
+    }
+
+    /// The snapshot of an id that a caller has chosen, complete or failed; `None` where there is none, or none yet.
+    pub fn find_snapshot(&self, id: SnapshotId) -> Result<Option<SnapshotView>> {
+        let catalog = self.catalog()?;
+        let same = catalog.snapshots.iter().filter(|snapshot| snapshot.manifest.id == id);
+        Ok(same.max_by_key(|snapshot| snapshot.is_completed()).map(|snapshot| snapshot.view()))
     }
 
     /// Deletes a snapshot, softly: it can be brought back until its grace time is over and gc has run.
@@ -139,7 +156,7 @@ impl Service {
             let id = snapshot.manifest.id;
             return Err(Error::Refused(format!("snapshot {id} cannot come back: gc has begun to remove it")));
         }
-        let keep_until = self.repo.now_ns().saturating_add(retention::GRACE_NS);
+        let keep_until = self.repo.now_ns().saturating_add(self.grace_ns);
         let expired = snapshot.manifest.expires_at_ns.is_some_and(|at| at < keep_until);
         retention::change_state(&self.repo, snapshot, |state| {
             state.deleted = None;
@@ -166,5 +183,13 @@ impl Service {
         }
         retention::change_state(&self.repo, snapshot, |state| state.hold_until_ns = Some(until_ns))?;
         self.snapshot(&snapshot.manifest.id.to_string())
+    }
+}
+
+/// One id is one snapshot's.
+pub(super) fn refuse_taken(catalog: &Catalog, id: Option<SnapshotId>) -> Result<()> {
+    match id.filter(|id| catalog.snapshot(*id).is_ok()) {
+        Some(id) => Err(Error::Refused(format!("there is a snapshot {id} already"))),
+        None => Ok(()),
     }
 }

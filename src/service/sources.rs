@@ -1,7 +1,5 @@
 //! The sources behind an instance: one, or those of an environment.
 
-use std::path::PathBuf;
-
 use crate::error::{Error, Result};
 use crate::format::manifest::Component;
 use crate::ops::capture::Capture;
@@ -135,7 +133,7 @@ impl Service {
 
     /// The sources behind a URL.
     pub(super) fn parts(&self, url: &SourceUrl, settings: &Settings) -> Result<Parts> {
-        let excluded: Vec<PathBuf> = self.repository_folder.iter().cloned().collect();
+        let excluded = self.excluded.clone();
         if !url.is_environment() {
             let password = self.password_given.clone().or_else(|| settings.password.clone());
             let settings = Settings { password, excluded, ..settings.clone() };

@@ -77,6 +77,7 @@ impl Stored<'_> {
     pub fn copy(&self, content: &Content, out: &mut dyn Write, progress: &dyn Progress) -> Result<u64> {
         let failed = |error: io::Error| Error::target("the output", error);
         self.each_piece(content, &mut |bytes| {
+            progress.go_on()?;
             progress.advance(bytes.len() as u64);
             out.write_all(bytes).map_err(failed)
         })?;

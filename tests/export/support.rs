@@ -78,6 +78,7 @@ impl Place {
 
     pub fn take(&self, capture: impl FnOnce(&Capture<'_>) -> Result<Vec<Component>>) -> Result<Manifest> {
         let request = SnapshotRequest {
+            id: None,
             instance: INSTANCE.into(),
             kind: SnapshotType::OnDemand,
             description: None,

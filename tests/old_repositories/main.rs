@@ -192,6 +192,7 @@ fn a_new_snapshot_in_a_golden_repository_stores_nothing_twice() {
         let mut before = repo.manifests().unwrap().manifests;
         let Outcome::Completed { components } = before.swap_remove(1).manifest.outcome else { panic!("{name}") };
         let request = SnapshotRequest {
+            id: None,
             instance: "another".into(),
             kind: SnapshotType::OnDemand,
             description: None,

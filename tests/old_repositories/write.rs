@@ -67,6 +67,7 @@ pub fn key_file() -> Secret {
 
 fn request(instance: &str, kind: SnapshotType) -> SnapshotRequest {
     SnapshotRequest {
+        id: None,
         instance: instance.into(),
         kind,
         description: None,

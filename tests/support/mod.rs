@@ -111,6 +111,7 @@ impl Place {
 
     fn take_by(&self, instance: &str, capture: impl FnOnce(&Capture<'_>) -> Result<Vec<Component>>) -> Entry {
         let request = SnapshotRequest {
+            id: None,
             instance: instance.into(),
             kind: SnapshotType::OnDemand,
             description: None,

@@ -8,7 +8,7 @@ use std::path::Path;
 use snaphold::error::{Error, Result};
 use snaphold::ops::export::Neo4jFormat;
 use snaphold::service::{
-    ExportOutcome, ExportRequest, ExportTarget, ExportWritten, LoadRequest, TakeOptions, open_file,
+    CloneRequest, ExportOutcome, ExportRequest, ExportTarget, ExportWritten, LoadRequest, TakeOptions, open_file,
 };
 
 use super::instance::settings_spec;
@@ -48,7 +48,8 @@ pub fn load(context: &Context, arguments: LoadArgs) -> Result<Report> {
     };
     let options =
         TakeOptions { description: arguments.description, retain_ns: arguments.retain, ..TakeOptions::default() };
-    let request = LoadRequest { instance: arguments.name, input, file_name, no_safety: arguments.no_safety, options };
+    let (instance, no_safety) = (arguments.name, arguments.no_safety);
+    let request = LoadRequest { instance, input, file_name, no_safety, run: None, options };
     let progress = context.progress();
     let outcome = service.load(request, confirmed, &progress)?;
     progress.done();
@@ -150,7 +151,8 @@ pub fn clone(context: &Context, arguments: CloneArgs) -> Result<Report> {
     let progress = context.progress();
     let settings = settings_spec(arguments.settings)?;
     let CloneArgs { snapshot, name, source, .. } = arguments;
-    let outcome = service.clone_snapshot(&snapshot, &name, source.as_deref(), settings, &progress)?;
+    let request = CloneRequest { snapshot: snapshot.clone(), name, source, settings, copy: None };
+    let outcome = service.clone_snapshot(request, &progress)?;
     progress.done();
     let mut text = format!("made instance {} of snapshot {}\n", outcome.instance, snapshot);
     if let Some(restored) = &outcome.restored {

@@ -30,6 +30,7 @@ pub fn run(context: &Context, arguments: RestoreArgs) -> Result<Report> {
                 path,
                 component: arguments.component,
                 no_safety: arguments.consent.no_safety,
+                run: None,
             };
             (request, arguments.plan, arguments.consent)
         }

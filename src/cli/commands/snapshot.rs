@@ -55,6 +55,7 @@ fn take(context: &Context, arguments: TakeArgs) -> Result<Report> {
         Compression::Best => "best",
     };
     let options = TakeOptions {
+        id: None,
         description: arguments.description,
         retain_ns: arguments.retain,
         effort: effort.parse().map_err(Error::Usage)?,

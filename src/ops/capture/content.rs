@@ -15,6 +15,7 @@ use crate::format::recipe::Reference;
 use crate::format::tree::Content;
 use crate::id::ChunkId;
 use crate::limits;
+use crate::ops::{Progress, Silent};
 use crate::repo::{Base, ChunkWriter, Lane, Reader, Recipe, RecipeBuilder, Worker};
 
 use super::align::{Aligned, Aligner, Hashed};
@@ -49,6 +50,7 @@ pub struct ContentWriter<'a> {
     chunker: StreamChunker,
     page_target: u32,
     trust_base: bool,
+    progress: &'a dyn Progress,
     bytes_read: AtomicU64,
     large_files: AtomicU64,
 }
@@ -69,9 +71,15 @@ impl<'a> ContentWriter<'a> {
             chunker,
             page_target,
             trust_base,
+            progress: &Silent,
             bytes_read: AtomicU64::new(0),
             large_files: AtomicU64::new(0),
         }
+    }
+
+    /// The same, that stops where `progress` says so: between files, and between the parts of a large one.
+    pub fn stopped_by(self, progress: &'a dyn Progress) -> Self {
+        Self { progress, ..self }
     }
 
     /// Plain bytes taken in so far.
@@ -109,6 +117,7 @@ impl<'a> ContentWriter<'a> {
     }
 
     fn in_memory(&self, lane: Lane, bytes: &[u8], cutting: Cutting, base: Option<&Content>) -> Result<Content> {
+        self.progress.go_on()?;
         if bytes.is_empty() {
             return Ok(Content::Empty);
         }
@@ -225,6 +234,7 @@ impl<'a> ContentWriter<'a> {
 
     /// One segment of a file; `None` where the file ends before it does.
     fn segment(&self, version: &Version<'_>, start: u64, wanted: usize) -> Result<Option<Vec<Reference>>> {
+        self.progress.go_on()?;
         let Version { file, len, cutter, recipe, images, number } = *version;
         let end = start + wanted as u64;
         if file.next_data(start, len) >= end {
@@ -317,6 +327,7 @@ impl<'a> ContentWriter<'a> {
         let mut batch = source.next(self)?;
         let number = self.number_file();
         while let Some(present) = batch {
+            self.progress.go_on()?;
             let (next, stored) =
                 rayon::join(|| source.next(self), || self.stream_batch(number, &present, offset, aligner, builder));
             stored?;

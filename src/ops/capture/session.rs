@@ -14,6 +14,8 @@ use super::ContentWriter;
 
 /// What a snapshot is to be.
 pub struct SnapshotRequest {
+    /// Its id, chosen by a caller who will ask for it after a crash; `None`: a random one. Nothing else may have it.
+    pub id: Option<SnapshotId>,
     /// The instance's name.
     pub instance: String,
     /// Why it is taken.
@@ -71,7 +73,7 @@ pub fn take_snapshot(
     progress: &dyn Progress,
     capture: impl FnOnce(&Capture<'_>) -> Result<Vec<Component>>,
 ) -> Result<StoredManifest> {
-    let id = SnapshotId(repo.random());
+    let id = request.id.unwrap_or_else(|| SnapshotId(repo.random()));
     let work = Work::Snapshot { id, instance: request.instance.clone(), kind: request.kind };
     let _lease = repo.register(work)?;
     let mut manifest = Manifest {
@@ -90,6 +92,8 @@ pub fn take_snapshot(
         written_by: env!("CARGO_PKG_VERSION").to_string(),
     };
     let captured = capture_components(repo, &mut manifest, request.effort, progress, capture);
+    // Whoever was told to stop may have broken off with another word for it.
+    let captured = captured.map_err(|error| if progress.is_cancelled() { Error::Cancelled } else { error });
     manifest.finished_at_ns = repo.now_ns();
     match captured {
         Ok((components, reader)) => {
@@ -98,16 +102,41 @@ pub fn take_snapshot(
             let name = repo.commit(&manifest)?;
             // The snapshot is there whether or not it can be noted that it should be.
             let _ = reader.index().remember(&name.path());
-            Ok(StoredManifest { name, manifest })
+            let stored = StoredManifest { name, manifest };
+            if request.id.is_some() { one_of_id(repo, stored) } else { Ok(stored) }
         }
         Err(error) => {
             manifest.expires_at_ns = None;
             manifest.outcome = Outcome::Failed { reason: error.to_string() };
             // The first error counts: where even this cannot be written (a full disk), only the reason's record is lost.
-            let _ = repo.commit(&manifest);
+            if let Ok(name) = repo.commit(&manifest)
+                && request.id.is_some()
+            {
+                let _ = one_of_id(repo, StoredManifest { name, manifest });
+            }
             Err(error)
         }
     }
+}
+
+/// A chosen id may be in use by another attempt at the same work, which was taken for dead. Of all that have it one
+/// stays: one that is complete rather than one that failed, then the one of the smallest name. So it does not matter who
+/// looks first, nor how many do. Returns the one that stays.
+fn one_of_id(repo: &Repository, own: StoredManifest) -> Result<StoredManifest> {
+    let manifests = repo.manifests_by_copies()?.manifests;
+    let mut same: Vec<StoredManifest> =
+        manifests.into_iter().filter(|other| other.manifest.id == own.manifest.id).collect();
+    let has_failed = |stored: &StoredManifest| matches!(stored.manifest.outcome, Outcome::Failed { .. });
+    same.sort_by(|a, b| (has_failed(a), &a.name).cmp(&(has_failed(b), &b.name)));
+    let mut same = same.into_iter();
+    let first = same.next().unwrap_or(own);
+    for other in same {
+        match repo.storage().delete(&other.name) {
+            Ok(()) | Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(first)
 }
 
 fn capture_components(
@@ -130,7 +159,8 @@ fn capture_components(
     let writer = repo.chunk_writer(&reader, &condemned, effort);
     let config = repo.config();
     let capturing = Capture {
-        contents: ContentWriter::new(&writer, &reader, config.chunker, config.page_target, trust_parent),
+        contents: ContentWriter::new(&writer, &reader, config.chunker, config.page_target, trust_parent)
+            .stopped_by(progress),
         parent: &parent_components,
         trust_parent,
         began_at_ns: manifest.created_at_ns,
@@ -148,6 +178,7 @@ fn capture_components(
     manifest.cost.bytes_stored = stored.bytes_stored;
     manifest.cost.chunks_new = stored.chunks_new;
     manifest.cost.chunks_delta = stored.chunks_delta;
+    progress.go_on()?;
     Ok((components, reader))
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,12 @@ use rustix::io::Errno;
 use crate::container::write_error;
 use crate::error::{Error, Result};
 
+use crate::ops::progress::Progress;
+
 use super::work::BUFFER_LEN;
+
+/// What is read at once to be hashed, bytes.
+const MEASURE_LEN: usize = 1 << 20;
 
 /// Lets `write` write the file at `path`: into `.<name>.snaphold-partial` beside it, which takes its name when all of
 /// it is durable, and is removed where anything fails.
@@ -37,6 +42,35 @@ pub fn export_to_file<T>(path: &Path, overwrite: bool, write: impl FnOnce(&mut d
     Ok(result)
 }
 
+/// What the export into `path` would be called while it is not whole.
+pub fn partial_of(path: &Path) -> Option<PathBuf> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name()?);
+    name.push(".snaphold-partial");
+    Some(path.with_file_name(name))
+}
+
+/// A finished export's length, bytes, and the BLAKE3 of its bytes. `NotFound` where it is not there.
+pub fn measure(path: &Path, progress: &dyn Progress) -> Result<(u64, blake3::Hash)> {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Error::NotFound(format!("there is no file {}", path.display())),
+        _ => Error::source(path, error),
+    };
+    let mut file = File::open(path).map_err(failed)?;
+    progress.stage("measuring", file.metadata().ok().map(|stat| stat.len()));
+    let (mut hasher, mut len) = (blake3::Hasher::new(), 0);
+    let mut buffer = vec![0; MEASURE_LEN];
+    loop {
+        progress.go_on()?;
+        let read = file.read(&mut buffer).map_err(failed)?;
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        hasher.update(bytes);
+        len += read as u64;
+        progress.advance(read as u64);
+    }
+    Ok((len, hasher.finalize()))
+}
+
 fn exists(path: &Path) -> Error {
     Error::Refused(format!("{} is there already; choose another name, or give --overwrite", path.display()))
 }
@@ -51,15 +85,11 @@ struct Partial {
 
 impl Partial {
     fn begin(target: &Path) -> Result<Self> {
-        let name = target.file_name().ok_or_else(|| Error::Usage(format!("{} names no file", target.display())))?;
-        let mut partial_name = OsString::from(".");
-        partial_name.push(name);
-        partial_name.push(".snaphold-partial");
+        let path = partial_of(target).ok_or_else(|| Error::Usage(format!("{} names no file", target.display())))?;
         let folder = match target.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
             _ => PathBuf::from("."),
         };
-        let path = folder.join(partial_name);
         let failed = |error| Error::target(&path, error);
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false).open(&path).map_err(failed)?;

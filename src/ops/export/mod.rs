@@ -33,7 +33,7 @@ use dump::{Source, write_source};
 use tree::{append_files, parts};
 use work::{BUFFER_LEN, Done, LABEL, Work};
 
-pub use file::export_to_file;
+pub use file::{export_to_file, measure, partial_of};
 pub use options::{Dumps, ExportFormat, ExportItem, ExportOptions, ExportReport, Neo4jFormat};
 
 /// gzip's level for files and texts.
@@ -94,7 +94,7 @@ pub fn export_stream(
         return Err(refused(of.unwrap_or_default()));
     };
     let only = options.only.as_deref().map(parse_path).transpose()?;
-    let mut out = Counting { out, written: 0 };
+    let mut out = Counting { out, written: 0, progress };
     let done = match (options.format, components.as_slice()) {
         (ExportFormat::Dir, _) => {
             return Err(Error::Usage("a folder is written by restoring to it, not as a stream".into()));
@@ -189,7 +189,8 @@ fn append_dump<W: Write>(work: &Work<'_>, tar: &mut TarWriter<W>, name: &str, so
     let spool = tempfile::Builder::new().prefix("snaphold-dump-").tempfile_in(staging).map_err(failed)?;
     // From here on the file has no name: nothing is left behind, however this ends.
     let mut writer = BufWriter::with_capacity(BUFFER_LEN, spool.into_file());
-    let done = write_source(work, source, name, &mut writer)?;
+    let mut counted = Counting { out: &mut writer, written: 0, progress: work.progress };
+    let done = write_source(work, source, name, &mut counted)?;
     let mut file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
     let len = file.stream_position().map_err(failed)?;
     file.rewind().map_err(failed)?;
@@ -214,14 +215,16 @@ fn append_dump<W: Write>(work: &Work<'_>, tar: &mut TarWriter<W>, name: &str, so
     Ok(done)
 }
 
-/// Counts what is written.
+/// Counts what is written, and fails once the work is to stop.
 struct Counting<'a> {
     out: &'a mut dyn Write,
     written: u64,
+    progress: &'a dyn Progress,
 }
 
 impl Write for Counting<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.progress.go_on().map_err(io::Error::other)?;
         let len = self.out.write(buf)?;
         self.written += len as u64;
         Ok(len)

@@ -53,6 +53,7 @@ pub fn copy_present<T>(
     stream
         .read(|piece| {
             piece.each_part(|bytes| {
+                work.progress.go_on()?;
                 out(bytes)?;
                 work.progress.advance(bytes.len() as u64);
                 Ok(())

@@ -135,7 +135,7 @@ impl Run<'_> {
         }
         if !others.is_empty() && !due.is_empty() {
             self.repo.take_in_new_packs(self.index())?;
-            let mut walk = Walk::new(&self.reader);
+            let mut walk = Walk::new(&self.reader).stopped_by(self.progress);
             walk.snapshots(due.iter().map(|due| &due.stored.manifest), &mut Lenient)?;
             purged.packs = walk.live().packs().collect();
         }
@@ -204,7 +204,7 @@ impl Run<'_> {
 
     fn walk(&self, manifests: &[StoredManifest]) -> Result<Walk<'_>> {
         self.progress.stage("finding what snapshots need", None);
-        let mut walk = Walk::new(&self.reader);
+        let mut walk = Walk::new(&self.reader).stopped_by(self.progress);
         let manifests: Vec<&Manifest> = manifests.iter().map(|stored| &stored.manifest).collect();
         walk.snapshots(manifests, &mut Strict).map_err(not_whole)?;
         Ok(walk)

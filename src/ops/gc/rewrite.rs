@@ -45,6 +45,7 @@ fn move_pack(
     writer.with_worker(|worker| {
         for (number, block) in (0u32..).zip(&contents.footer.blocks) {
             let in_block: Vec<_> = chunks.by_ref().take(block.chunks as usize).collect();
+            progress.go_on()?;
             progress.advance(u64::from(block.sealed_len));
             if !in_block.iter().any(|(_, slot)| live.contains(info.number, *slot)) {
                 continue;

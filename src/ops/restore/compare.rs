@@ -143,6 +143,7 @@ fn compare_part(
     }
     let mut at = part.range.start;
     while at < part.range.end {
+        progress.go_on()?;
         let (extents, window) = extents_from(part.recipe, &candidate.content, at, WINDOW, part.range.end)?;
         compare_window(reader, &file, candidate.old_len, &extents, &window, &mut buffer, &mut ranges)
             .map_err(|error| spot.error(error))?;

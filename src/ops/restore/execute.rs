@@ -56,6 +56,7 @@ impl Executor<'_> {
         let mut batcher = Batcher::new(self.reader);
         let mut batch = batcher.next(source)?;
         while let Some(present) = batch {
+            self.progress.go_on()?;
             let (next, done) = rayon::join(|| batcher.next(source), || self.batch(&present));
             done?;
             batch = next?;

@@ -109,6 +109,7 @@ impl<'a> Planner<'a> {
         let found = target.stat()?;
         refuse_other_kind(entry, target, found.as_ref())?;
         for visited in entries(self.reader, entry.clone()) {
+            self.progress.go_on()?;
             let (path, entry) = visited?;
             let depth = depth(&path);
             while self.levels.len() > depth {

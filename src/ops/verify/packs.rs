@@ -51,6 +51,7 @@ pub fn check_packs(
 ) -> Result<()> {
     let mut left = packs.to_vec();
     while !left.is_empty() {
+        progress.go_on()?;
         let behind = left.split_off(left.len().min(PACKS_AT_ONCE));
         let waiting = AtomicUsize::new(0);
         let read = |(id, size): &(PackId, u64)| {

@@ -41,7 +41,7 @@ pub fn verify(repo: &Repository, options: VerifyOptions, progress: &dyn Progress
     report.packs = packs.len() as u64;
 
     progress.stage("checking what snapshots need", None);
-    let mut walk = Walk::new(&opened.reader);
+    let mut walk = Walk::new(&opened.reader).stopped_by(progress);
     let all: Vec<&Manifest> = manifests.iter().map(|stored| &stored.manifest).collect();
     walk.snapshots(all, &mut problems)?;
     report.chunks = walk.chunks();
@@ -103,6 +103,7 @@ fn check_footers(
     progress.stage("checking the footers of packs", None);
     let load = |(id, size): &(PackId, u64)| load_contents(&**repo.storage(), repo.keys(), *id, *size).err();
     let errors: Vec<Error> = packs.par_iter().filter_map(load).collect();
+    progress.go_on()?;
     for error in errors {
         problems.add(error, Vec::new()).may_hold_absent = true;
     }
