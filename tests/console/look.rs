@@ -1,7 +1,6 @@
 //! What is asked of a page that a browser shows.
 
-use serde_json::json;
-use thirtyfour::extensions::cdp::ChromeDevTools;
+use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 
 const AXE: &str = include_str!("axe/axe.min.js");
@@ -21,27 +20,39 @@ pub const PHONE_DARK: View = View { dark: true, ..PHONE };
 
 /// Shows pages as such a device does.
 pub async fn as_on(driver: &WebDriver, view: View) {
-    let tools = ChromeDevTools::new(driver.handle.clone());
-    let size = json!({ "width": view.width, "height": view.height, "deviceScaleFactor": 1, "mobile": view.width < 600 });
-    tools.execute_cdp_with_params("Emulation.setDeviceMetricsOverride", size).await.unwrap();
+    let size =
+        json!({ "width": view.width, "height": view.height, "deviceScaleFactor": 1, "mobile": view.width < 600 });
+    tell(driver, "Emulation.setDeviceMetricsOverride", size).await;
     let scheme = if view.dark { "dark" } else { "light" };
     let media = json!({ "features": [
         { "name": "prefers-color-scheme", "value": scheme },
         { "name": "prefers-reduced-motion", "value": "reduce" },
     ] });
-    tools.execute_cdp_with_params("Emulation.setEmulatedMedia", media).await.unwrap();
+    tell(driver, "Emulation.setEmulatedMedia", media).await;
 }
 
-/// What axe finds wrong with the page that is shown: rule, how often, and the first place.
-pub async fn axe(driver: &WebDriver) -> Vec<String> {
-    // Not as an element of the page, whose policy allows no script but its own.
-    driver.execute(format!("if (!window.axe) {{ {AXE} }}"), vec![]).await.unwrap();
+async fn tell(driver: &WebDriver, command: &str, parameters: Value) {
+    driver.cdp().send_raw(command, parameters).await.unwrap();
+}
+
+/// Puts axe beside every page that is opened from now on: not as an element of it, whose policy allows no script but its
+/// own.
+pub async fn bring_axe(driver: &WebDriver) {
+    tell(driver, "Page.enable", json!({})).await;
+    tell(driver, "Page.addScriptToEvaluateOnNewDocument", json!({ "source": AXE })).await;
+}
+
+/// What axe finds wrong with the page that is shown: rule, how often, and the first place. `only`: rules that are looked
+/// at; none: all.
+pub async fn axe(driver: &WebDriver, only: &[&str]) -> Vec<String> {
     let script = "const done = arguments[arguments.length - 1];
-        axe.run(document, { resultTypes: ['violations'] }).then(
+        const options = { resultTypes: ['violations'] };
+        if (arguments[0].length) options.runOnly = { type: 'rule', values: arguments[0] };
+        axe.run(document, options).then(
             (found) => done(found.violations.map((rule) => rule.id + ' (' + rule.nodes.length + '): ' + rule.help + ': '
                 + rule.nodes[0].html + ' ' + rule.nodes[0].failureSummary)),
             (error) => done(['axe failed: ' + error]));";
-    let found = driver.execute_async(script, vec![]).await.unwrap();
+    let found = driver.execute_async(script, vec![json!(only)]).await.unwrap();
     serde_json::from_value(found.json().clone()).unwrap()
 }
 

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 use snaphold::server::console::pages::take::OptionalComponent;
 use snaphold::server::console::pages::{
-    account, audit, browse, compare, exports, failure, instances, jobs, load, plans, restore, schedule, settings, sign_in,
-    snapshot, snapshots, take, tokens, usage, users,
+    account, audit, browse, compare, exports, failure, instances, jobs, load, plans, restore, schedule, settings,
+    sign_in, snapshot, snapshots, take, tokens, usage, users,
 };
 use snaphold::server::console::view::*;
 use snaphold::service::{InstanceCheck, Plan, Plans, SnapshotView};
@@ -17,7 +17,10 @@ type Draw = fn(&Shell) -> Markup;
 pub const PAGES: &[(&str, Draw)] = &[
     ("sign-in", |shell| sign_in::page(shell.theme, &sign_in::SignIn::default())),
     ("sign-in-wrong", |shell| {
-        let filled = Filled::refused(vec![("email".into(), "ada@northwind.example".into())], "E-mail address or password is wrong");
+        let filled = Filled::refused(
+            vec![("email".into(), "ada@northwind.example".into())],
+            "E-mail address or password is wrong",
+        );
         sign_in::page(shell.theme, &sign_in::SignIn { filled, ..Default::default() })
     }),
     ("instances", |shell| instances::list(shell, &sample::instances(), &sample::usage())),
@@ -40,11 +43,23 @@ pub const PAGES: &[(&str, Draw)] = &[
     ("take-wrong", |shell| take_form(shell, &wrong("retention_days", "-3"))),
     ("snapshot", |shell| snapshot::show(shell, &sample::snapshots()[3])),
     ("snapshot-environment", |shell| snapshot::show(shell, &sample::row(sample::environment_snapshot()))),
-    ("snapshot-unavailable", |shell| snapshot::show(shell, &SnapshotRow { available: false, ..sample::snapshots().remove(2) })),
+    ("snapshot-unavailable", |shell| {
+        snapshot::show(shell, &SnapshotRow { available: false, ..sample::snapshots().remove(2) })
+    }),
     ("restore", |shell| restore_form(shell, &restore::Planned::Known(&sample::planned()), &Filled::default())),
     ("restore-wrong", |shell| restore_form(shell, &restore::Planned::Later, &wrong("confirm", "restore"))),
-    ("restore-refused", |shell| restore_form(shell, &restore::Planned::Refused("no server answers at db.northwind.example"), &Filled::default())),
-    ("export", |shell| take::export(shell, &sample::environment_snapshot(), "dump", &[("tar".into(), "it has none".into())], &Filled::default())),
+    ("restore-refused", |shell| {
+        restore_form(shell, &restore::Planned::Refused("no server answers at db.northwind.example"), &Filled::default())
+    }),
+    ("export", |shell| {
+        take::export(
+            shell,
+            &sample::environment_snapshot(),
+            "dump",
+            &[("tar".into(), "it has none".into())],
+            &Filled::default(),
+        )
+    }),
     ("clone", |shell| take::clone(shell, &one(), Some("postgres://backup@db/orders"), &Filled::default())),
     ("hold", |shell| take::hold(shell, &sample::snapshots()[3].view, &Filled::default())),
     ("delete", |shell| take::delete(shell, &one(), "7 days", &Filled::default())),
@@ -55,21 +70,34 @@ pub const PAGES: &[(&str, Draw)] = &[
     ("browse", |shell| browse::browse(shell, &one(), &sample::contents(true))),
     ("browse-files", |shell| browse::browse(shell, &one(), &sample::contents(false))),
     ("schedule", |shell| schedule::schedule(shell, &sample::orders(), &sample::policy(), &zones(), &Filled::default())),
-    ("schedule-no-backups", |shell| schedule::schedule(shell, &sample::unplanned(), &sample::policy(), &zones(), &Filled::default())),
-    ("settings", |shell| with_plans(|plans| settings::settings(shell, &sample::orders(), plans, None, &Filled::default()))),
+    ("schedule-no-backups", |shell| {
+        schedule::schedule(shell, &sample::unplanned(), &sample::policy(), &zones(), &Filled::default())
+    }),
+    ("settings", |shell| {
+        with_plans(|plans| settings::settings(shell, &sample::orders(), plans, None, &Filled::default()))
+    }),
     ("settings-checked", |shell| {
-        let check = InstanceCheck { name: "orders".into(), changed: true, components: Vec::new(), snapshot: Some(one()) };
+        let check =
+            InstanceCheck { name: "orders".into(), changed: true, components: Vec::new(), snapshot: Some(one()) };
         with_plans(|plans| settings::settings(shell, &sample::orders(), plans, Some(&check), &wrong("source", "x:/y")))
     }),
     ("remove", |shell| settings::remove(shell, &sample::orders(), &Filled::default())),
     ("usage-instance", |shell| {
         let rows = sample::snapshots();
-        let views: Vec<&SnapshotView> = rows.iter().rev().map(|row| &row.view).filter(|view| view.status == "completed").collect();
+        let views: Vec<&SnapshotView> =
+            rows.iter().rev().map(|row| &row.view).filter(|view| view.status == "completed").collect();
         usage::instance(shell, &sample::orders(), &sample::usage(), &views)
     }),
     ("usage", |shell| usage::account(shell, &sample::usage())),
     ("usage-none", |shell| usage::account(shell, &UsageView::default())),
-    ("jobs", |shell| jobs::list(shell, &sample::jobs(), "", &Paging { next: Some("?after=x".into()), first: Some("?".into()), total: None })),
+    ("jobs", |shell| {
+        jobs::list(
+            shell,
+            &sample::jobs(),
+            "",
+            &Paging { next: Some("?after=x".into()), first: Some("?".into()), total: None },
+        )
+    }),
     ("jobs-none", |shell| jobs::list(shell, &[], "open", &Paging::default())),
     ("job", |shell| jobs::show(shell, &sample::job())),
     ("job-failed", |shell| jobs::show(shell, &sample::jobs()[3])),
@@ -117,11 +145,21 @@ fn zones() -> Vec<String> {
 }
 
 fn wrong(field: &str, value: &str) -> Filled {
-    Filled { values: vec![(field.into(), value.into())], errors: vec![(field.into(), "That is not how it is written; write it as shown above".into()), (String::new(), "It was not done: see below".into())] }
+    Filled {
+        values: vec![(field.into(), value.into())],
+        errors: vec![
+            (field.into(), "That is not how it is written; write it as shown above".into()),
+            (String::new(), "It was not done: see below".into()),
+        ],
+    }
 }
 
 fn missing() -> failure::Failure {
-    failure::Failure { status: 404, message: "There is no such snapshot".into(), request: Some("r4f1a9c0012de77b1".into()) }
+    failure::Failure {
+        status: 404,
+        message: "There is no such snapshot".into(),
+        request: Some("r4f1a9c0012de77b1".into()),
+    }
 }
 
 fn listing() -> snapshots::Listing {

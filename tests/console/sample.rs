@@ -108,7 +108,10 @@ pub fn snapshots() -> Vec<SnapshotRow> {
     running.description = Some("before the migration to 5.0".into());
     rows.push(SnapshotRow { view: running, job: Some(job()), available: true });
     let mut failed = snapshot(59, "orders", "scheduled", "failed", before(5));
-    failed.reason = Some("postgres://backup@db.northwind.example/orders: the server refused the connection: too many clients already".into());
+    failed.reason = Some(
+        "postgres://backup@db.northwind.example/orders: the server refused the connection: too many clients already"
+            .into(),
+    );
     rows.push(row(failed));
     let mut proven = snapshot(58, "orders", "scheduled", "completed", before(29));
     proven.proof = Some(proof(true, before(20)));
@@ -180,11 +183,35 @@ pub fn jobs() -> Vec<JobView> {
         started_at: before(hours).checked_add(SignedDuration::from_secs(2)).ok(),
         ..job()
     };
-    let queued = JobView { id: "j00000000000000a2".into(), kind: "export".into(), status: "queued".into(), bytes_done: 0, bytes_total: None, started_at: None, ..job() };
-    let unknown = JobView { id: "j00000000000000a3".into(), kind: "drill".into(), stage: "starting a server".into(), bytes_total: None, bytes_done: 0, ..job() };
-    let failed = JobView { error: Some("the server refused the connection: too many clients already".into()), ..over("j00000000000000a4", "snapshot", "failed", 5) };
-    let restored = JobView { result: json!({"bytes_total": 4 * GIB, "bytes_written": 38 * MIB, "bytes_unchanged": 4 * GIB - 38 * MIB, "files_changed": 12, "safety_snapshot": "00000000000000bb", "checks": [{"name": "pg_amcheck", "ok": true, "detail": "41 tables"}]}), ..over("j00000000000000a5", "restore", "succeeded", 76) };
-    let exported = JobView { result: json!({"export": "e1", "bytes": 412 * MIB}), ..over("j00000000000000a6", "export", "succeeded", 80) };
+    let queued = JobView {
+        id: "j00000000000000a2".into(),
+        kind: "export".into(),
+        status: "queued".into(),
+        bytes_done: 0,
+        bytes_total: None,
+        started_at: None,
+        ..job()
+    };
+    let unknown = JobView {
+        id: "j00000000000000a3".into(),
+        kind: "drill".into(),
+        stage: "starting a server".into(),
+        bytes_total: None,
+        bytes_done: 0,
+        ..job()
+    };
+    let failed = JobView {
+        error: Some("the server refused the connection: too many clients already".into()),
+        ..over("j00000000000000a4", "snapshot", "failed", 5)
+    };
+    let restored = JobView {
+        result: json!({"bytes_total": 4 * GIB, "bytes_written": 38 * MIB, "bytes_unchanged": 4 * GIB - 38 * MIB, "files_changed": 12, "safety_snapshot": "00000000000000bb", "checks": [{"name": "pg_amcheck", "ok": true, "detail": "41 tables"}]}),
+        ..over("j00000000000000a5", "restore", "succeeded", 76)
+    };
+    let exported = JobView {
+        result: json!({"export": "e1", "bytes": 412 * MIB}),
+        ..over("j00000000000000a6", "export", "succeeded", 80)
+    };
     vec![job(), queued, unknown, failed, restored, exported, over("j00000000000000a7", "gc", "cancelled", 90)]
 }
 
@@ -227,7 +254,15 @@ fn instance(name: &str, source: Option<&str>, plan: &str) -> InstanceView {
 
 fn instance_row(view: InstanceView, health: Health) -> InstanceRow {
     let last = snapshot(58, &view.name, "scheduled", "completed", before(29));
-    InstanceRow { view, last: Some(last), next_due: Some(after(16)), health, job: None, days: days(30, daily), has_snapshots: true }
+    InstanceRow {
+        view,
+        last: Some(last),
+        next_due: Some(after(16)),
+        health,
+        job: None,
+        days: days(30, daily),
+        has_snapshots: true,
+    }
 }
 
 pub fn orders() -> InstanceRow {
@@ -238,30 +273,53 @@ pub fn orders() -> InstanceRow {
 }
 
 pub fn empty_instance() -> InstanceRow {
-    let view = InstanceView { snapshots: 0, latest: None, ..instance("fresh", Some("sqlite:/srv/fresh.db"), "unlimited") };
+    let view =
+        InstanceView { snapshots: 0, latest: None, ..instance("fresh", Some("sqlite:/srv/fresh.db"), "unlimited") };
     InstanceRow { last: None, next_due: None, days: days(30, |_| (0, 0)), ..instance_row(view, Health::Empty) }
 }
 
 pub fn unplanned() -> InstanceRow {
-    let view = InstanceView { snapshots: 0, latest: None, ..instance("hobby", Some("postgres://me@db/hobby"), "xano-free") };
-    InstanceRow { last: None, next_due: None, days: days(30, |_| (0, 0)), has_snapshots: false, ..instance_row(view, Health::NoBackups) }
+    let view =
+        InstanceView { snapshots: 0, latest: None, ..instance("hobby", Some("postgres://me@db/hobby"), "xano-free") };
+    InstanceRow {
+        last: None,
+        next_due: None,
+        days: days(30, |_| (0, 0)),
+        has_snapshots: false,
+        ..instance_row(view, Health::NoBackups)
+    }
 }
 
 pub fn unfinished() -> InstanceRow {
-    instance_row(instance("warehouse-eu-central-1.replica", Some("mariadb://backup@10.1.4.7/warehouse"), "dragonfly-cloud"), Health::Unfinished("swapping".into()))
+    instance_row(
+        instance("warehouse-eu-central-1.replica", Some("mariadb://backup@10.1.4.7/warehouse"), "dragonfly-cloud"),
+        Health::Unfinished("swapping".into()),
+    )
 }
 
 pub fn instances() -> Vec<InstanceRow> {
     let hourly = |back: u64| if back == 3 { (21, 3) } else { (24, 0) };
     vec![
         orders(),
-        InstanceRow { days: days(30, hourly), ..instance_row(instance("sessions", Some("redis://cache.northwind.example/0"), "auradb-enterprise"), Health::Good) },
+        InstanceRow {
+            days: days(30, hourly),
+            ..instance_row(
+                instance("sessions", Some("redis://cache.northwind.example/0"), "auradb-enterprise"),
+                Health::Good,
+            )
+        },
         instance_row(instance("shop", Some("env:/etc/snaphold/shop.toml"), "magento-cloud"), Health::Overdue),
-        instance_row(instance("people", Some("neo4j:/var/lib/neo4j#people"), "aurads"), Health::Failing("neo4j-admin is missing".into())),
+        instance_row(
+            instance("people", Some("neo4j:/var/lib/neo4j#people"), "aurads"),
+            Health::Failing("neo4j-admin is missing".into()),
+        ),
         unfinished(),
         empty_instance(),
         unplanned(),
-        InstanceRow { next_due: None, ..instance_row(instance("archive", Some("files:/srv/archive"), "unlimited"), Health::Unscheduled) },
+        InstanceRow {
+            next_due: None,
+            ..instance_row(instance("archive", Some("files:/srv/archive"), "unlimited"), Health::Unscheduled)
+        },
     ]
 }
 
@@ -274,8 +332,21 @@ pub fn usage() -> UsageView {
         })
         .collect();
     let last = *points.last().unwrap();
-    let of = |name: &str, share: u64| InstanceUsage { name: name.into(), snapshots: 58 * share, latest: 4 * GIB * share, logical: last.logical / 9 * share, added: last.stored / 9 * share };
-    UsageView { snapshots: 1_284, logical: last.logical, stored: last.stored, instances: vec![of("shop", 5), of("orders", 3), of("sessions", 1)], points, days: days(182, |back| if back > 160 { (0, 0) } else { daily(back) }) }
+    let of = |name: &str, share: u64| InstanceUsage {
+        name: name.into(),
+        snapshots: 58 * share,
+        latest: 4 * GIB * share,
+        logical: last.logical / 9 * share,
+        added: last.stored / 9 * share,
+    };
+    UsageView {
+        snapshots: 1_284,
+        logical: last.logical,
+        stored: last.stored,
+        instances: vec![of("shop", 5), of("orders", 3), of("sessions", 1)],
+        points,
+        days: days(182, |back| if back > 160 { (0, 0) } else { daily(back) }),
+    }
 }
 
 pub fn policy() -> PolicyView {
@@ -286,15 +357,44 @@ pub fn policy() -> PolicyView {
         plan: "auradb-professional".into(),
         origin: "own",
         policy: Some(policy),
-        next: vec![slot(40, "Fri 2026-03-20 02:00:00 CET"), slot(112, "Mon 2026-03-23 02:00:00 CET"), slot(160, "Wed 2026-03-25 02:00:00 CET"), slot(207, "Fri 2026-03-27 02:00:00 CET")],
-        last: Some(RunView { due_at: Some(before(29)), began_at: before(29), status: "failed", attempts: 3, snapshot: Some("00000000000000cc".into()), reason: Some("too many clients already".into()) }),
+        next: vec![
+            slot(40, "Fri 2026-03-20 02:00:00 CET"),
+            slot(112, "Mon 2026-03-23 02:00:00 CET"),
+            slot(160, "Wed 2026-03-25 02:00:00 CET"),
+            slot(207, "Fri 2026-03-27 02:00:00 CET"),
+        ],
+        last: Some(RunView {
+            due_at: Some(before(29)),
+            began_at: before(29),
+            status: "failed",
+            attempts: 3,
+            snapshot: Some("00000000000000cc".into()),
+            reason: Some("too many clients already".into()),
+        }),
         notes: vec!["hour 14 is outside the window 01:00-05:00 and never due".into()],
     }
 }
 
 pub fn planned() -> RestoreOutcome {
-    let report = RestoreReport { files: 1_284, directories: 31, bytes_total: 4 * GIB, bytes_written: 38 * MIB, bytes_unchanged: 4 * GIB - 38 * MIB, files_changed: 12, removed: 3, ..RestoreReport::default() };
-    RestoreOutcome { snapshot: "00000000000000aa".into(), target: "postgres://backup@db.northwind.example/orders".into(), in_place: true, instance: Some("orders".into()), safety_snapshot: None, checks: Vec::new(), report }
+    let report = RestoreReport {
+        files: 1_284,
+        directories: 31,
+        bytes_total: 4 * GIB,
+        bytes_written: 38 * MIB,
+        bytes_unchanged: 4 * GIB - 38 * MIB,
+        files_changed: 12,
+        removed: 3,
+        ..RestoreReport::default()
+    };
+    RestoreOutcome {
+        snapshot: "00000000000000aa".into(),
+        target: "postgres://backup@db.northwind.example/orders".into(),
+        in_place: true,
+        instance: Some("orders".into()),
+        safety_snapshot: None,
+        checks: Vec::new(),
+        report,
+    }
 }
 
 pub fn exports() -> Vec<ExportRow> {
@@ -311,12 +411,29 @@ pub fn exports() -> Vec<ExportRow> {
         job: None,
         link: None,
     };
-    let linked = ExportRow { link: Some("https://snaphold.northwind.example/x/e2?expires=1773913267&signature=9f2c".into()), ..of("e2", "tar.gz", "ready") };
-    vec![ExportRow { job: Some(job()), ..of("e0", "dump", "preparing") }, of("e1", "dump", "ready"), linked, of("e3", "tar", "failed"), of("e4", "tar", "expired")]
+    let linked = ExportRow {
+        link: Some("https://snaphold.northwind.example/x/e2?expires=1773913267&signature=9f2c".into()),
+        ..of("e2", "tar.gz", "ready")
+    };
+    vec![
+        ExportRow { job: Some(job()), ..of("e0", "dump", "preparing") },
+        of("e1", "dump", "ready"),
+        linked,
+        of("e3", "tar", "failed"),
+        of("e4", "tar", "expired"),
+    ]
 }
 
 pub fn audit() -> Vec<AuditRow> {
-    let of = |hours: i64, actor: &str, action: &str, target: &str, outcome: &str| AuditRow { at: before(hours), actor: actor.into(), action: action.into(), target: target.into(), outcome: outcome.into(), address: Some("198.51.100.23".into()), request: Some("r4f1a9c0012de77b1".into()) };
+    let of = |hours: i64, actor: &str, action: &str, target: &str, outcome: &str| AuditRow {
+        at: before(hours),
+        actor: actor.into(),
+        action: action.into(),
+        target: target.into(),
+        outcome: outcome.into(),
+        address: Some("198.51.100.23".into()),
+        request: Some("r4f1a9c0012de77b1".into()),
+    };
     vec![
         of(0, "ada@northwind.example", "snapshot.create", "orders", "ok"),
         of(3, "ada@northwind.example", "snapshot.delete", "orders 3c6ef372fe94f82a", "ok"),
@@ -327,46 +444,139 @@ pub fn audit() -> Vec<AuditRow> {
 }
 
 pub fn tokens() -> Vec<TokenRow> {
-    let of = |id: &str, name: &str, scopes: &[&str]| TokenRow { id: id.into(), name: name.into(), scopes: scopes.iter().map(ToString::to_string).collect(), created_at: before(800), created_by: "ada@northwind.example".into(), expires_at: Some(after(2_000)), last_used_at: Some(before(4)), revoked_at: None };
-    vec![of("t00000000000000a1", "backup host", &["capture"]), TokenRow { expires_at: None, last_used_at: None, ..of("t00000000000000a2", "Grafana", &["read"]) }, TokenRow { revoked_at: Some(before(200)), ..of("t00000000000000a3", "old laptop", &["read", "restore"]) }]
+    let of = |id: &str, name: &str, scopes: &[&str]| TokenRow {
+        id: id.into(),
+        name: name.into(),
+        scopes: scopes.iter().map(ToString::to_string).collect(),
+        created_at: before(800),
+        created_by: "ada@northwind.example".into(),
+        expires_at: Some(after(2_000)),
+        last_used_at: Some(before(4)),
+        revoked_at: None,
+    };
+    vec![
+        of("t00000000000000a1", "backup host", &["capture"]),
+        TokenRow { expires_at: None, last_used_at: None, ..of("t00000000000000a2", "Grafana", &["read"]) },
+        TokenRow { revoked_at: Some(before(200)), ..of("t00000000000000a3", "old laptop", &["read", "restore"]) },
+    ]
 }
 
 pub fn users() -> Vec<UserRow> {
-    let of = |id: &str, email: &str, role: Role| UserRow { id: id.into(), email: email.into(), role, created_at: before(2_000), last_sign_in: Some(before(2)), is_self: false };
-    vec![UserRow { is_self: true, ..of("u1", "ada@northwind.example", Role::Owner) }, of("u2", "grace@northwind.example", Role::Operator), UserRow { last_sign_in: None, ..of("u3", "audit@northwind.example", Role::Viewer) }]
+    let of = |id: &str, email: &str, role: Role| UserRow {
+        id: id.into(),
+        email: email.into(),
+        role,
+        created_at: before(2_000),
+        last_sign_in: Some(before(2)),
+        is_self: false,
+    };
+    vec![
+        UserRow { is_self: true, ..of("u1", "ada@northwind.example", Role::Owner) },
+        of("u2", "grace@northwind.example", Role::Operator),
+        UserRow { last_sign_in: None, ..of("u3", "audit@northwind.example", Role::Viewer) },
+    ]
 }
 
 pub fn account() -> AccountView {
-    AccountView { id: "a00000000000000a1".into(), name: "Northwind".into(), created_at: before(24 * 400), instances: 8, snapshots: 1_284, has_password: true }
+    AccountView {
+        id: "a00000000000000a1".into(),
+        name: "Northwind".into(),
+        created_at: before(24 * 400),
+        instances: 8,
+        snapshots: 1_284,
+        has_password: true,
+    }
 }
 
 fn about(kind: &'static str, size: u64) -> About {
-    About { kind, mode: if kind == "directory" { 0o755 } else { 0o640 }, uid: 1000, gid: 1000, size, mtime: before(100), target: None, reason: None }
+    About {
+        kind,
+        mode: if kind == "directory" { 0o755 } else { 0o640 },
+        uid: 1000,
+        gid: 1000,
+        size,
+        mtime: before(100),
+        target: None,
+        reason: None,
+    }
 }
 
 fn change(path: &str, change: What, new: u64, gone: u64) -> Change {
-    Change { path: path.into(), path_hex: None, change, differs: if change == What::Changed { vec![Aspect::Content] } else { Vec::new() }, bytes_new: new, bytes_gone: gone, before: None, after: None }
+    Change {
+        path: path.into(),
+        path_hex: None,
+        change,
+        differs: if change == What::Changed { vec![Aspect::Content] } else { Vec::new() },
+        bytes_new: new,
+        bytes_gone: gone,
+        before: None,
+        after: None,
+    }
 }
 
 pub fn comparison() -> Comparison {
-    let item = |name: &str, change: What, rows: Option<(u64, u64)>| ItemChange { component: None, kind: "table", name: name.into(), change, bytes_new: Some(31 * KIB), bytes_gone: Some(4 * KIB), bytes_before: 4 * MIB, bytes_after: 4 * MIB + 27 * KIB, rows };
+    let item = |name: &str, change: What, rows: Option<(u64, u64)>| ItemChange {
+        component: None,
+        kind: "table",
+        name: name.into(),
+        change,
+        bytes_new: Some(31 * KIB),
+        bytes_gone: Some(4 * KIB),
+        bytes_before: 4 * MIB,
+        bytes_after: 4 * MIB + 27 * KIB,
+        rows,
+    };
     Comparison {
-        summary: DiffSummary { added: 2, removed: 1, changed: 14, metadata_changed: 0, bytes_new: 31 * MIB, bytes_gone: 12 * MIB },
-        items: Some(vec![item("public.orders", What::Changed, Some((1_283_001, 1_284_113))), item("public.coupons", What::Added, None), item("public.legacy", What::Removed, None)]),
-        changes: vec![change("base/16384/24601", What::Changed, 18 * MIB, 9 * MIB), change("pg_wal/000000010000000A00000042", What::Added, 13 * MIB, 0), change("pg_wal/000000010000000A00000012", What::Removed, 0, 3 * MIB)],
+        summary: DiffSummary {
+            added: 2,
+            removed: 1,
+            changed: 14,
+            metadata_changed: 0,
+            bytes_new: 31 * MIB,
+            bytes_gone: 12 * MIB,
+        },
+        items: Some(vec![
+            item("public.orders", What::Changed, Some((1_283_001, 1_284_113))),
+            item("public.coupons", What::Added, None),
+            item("public.legacy", What::Removed, None),
+        ]),
+        changes: vec![
+            change("base/16384/24601", What::Changed, 18 * MIB, 9 * MIB),
+            change("pg_wal/000000010000000A00000042", What::Added, 13 * MIB, 0),
+            change("pg_wal/000000010000000A00000012", What::Removed, 0, 3 * MIB),
+        ],
         is_cut: true,
     }
 }
 
 pub fn contents(by_items: bool) -> Contents {
-    let entry = |path: &str, kind: &'static str, size: u64| Listed { path: path.into(), path_hex: None, about: about(kind, size) };
+    let entry = |path: &str, kind: &'static str, size: u64| Listed {
+        path: path.into(),
+        path_hex: None,
+        about: about(kind, size),
+    };
     let mut link = entry("media/2026/latest", "symlink", 0);
     link.about.target = Some("03".into());
-    let item = |name: &str, rows: u64| ItemView { component: None, kind: "table", name: name.into(), bytes: rows * 211, rows: Some(rows) };
+    let item = |name: &str, rows: u64| ItemView {
+        component: None,
+        kind: "table",
+        name: name.into(),
+        bytes: rows * 211,
+        rows: Some(rows),
+    };
     Contents {
         path: "media/2026".into(),
-        entries: vec![entry("media/2026/01", "directory", 3 * GIB), entry("media/2026/02", "directory", 4 * GIB), link, entry("media/2026/index <old>.html", "file", 12 * KIB)],
-        items: Some(vec![item("public.customers", 88_211), item("public.orders", 1_284_113), item("public.order_lines", 4_011_872)]),
+        entries: vec![
+            entry("media/2026/01", "directory", 3 * GIB),
+            entry("media/2026/02", "directory", 4 * GIB),
+            link,
+            entry("media/2026/index <old>.html", "file", 12 * KIB),
+        ],
+        items: Some(vec![
+            item("public.customers", 88_211),
+            item("public.orders", 1_284_113),
+            item("public.order_lines", 4_011_872),
+        ]),
         by_items,
         is_cut: true,
     }

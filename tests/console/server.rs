@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use snaphold::server::console::assets;
+use snaphold::server::console::pages::restore;
 use snaphold::server::console::view::{Asked, Role, Theme};
 
 use crate::{preview, sample};
@@ -40,9 +41,17 @@ async fn form(Path((_, tab)): Path<(String, String)>, query: Query<Asking>, head
     page(Path(tab), query, headers).await
 }
 
+/// What a restore would write, as the form loads it.
+async fn plan() -> Html<String> {
+    Html(restore::plan(&restore::Planned::Known(&sample::planned())).into_string())
+}
+
 async fn asset(Path(file): Path<String>) -> Response {
     match assets::find(&file) {
-        Some(asset) => ([(header::CONTENT_TYPE, asset.media), (header::CACHE_CONTROL, assets::CACHE_CONTROL)], asset.bytes).into_response(),
+        Some(asset) => {
+            ([(header::CONTENT_TYPE, asset.media), (header::CACHE_CONTROL, assets::CACHE_CONTROL)], asset.bytes)
+                .into_response()
+        }
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
@@ -56,6 +65,7 @@ pub async fn start(port: u16) -> SocketAddr {
     let app = Router::new()
         .route("/preview/{name}", get(page))
         .route("/console/snapshots/{id}/{tab}", get(form))
+        .route("/console/snapshots/{id}/restore/plan", get(plan))
         .route("/console/instances/{id}/{tab}", get(form))
         .route("/console/assets/{file}", get(asset))
         .route("/console/events", get(events));

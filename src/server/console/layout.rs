@@ -34,13 +34,13 @@ const NAV: [&[Entry]; 2] = [
 pub fn page(shell: &Shell, here: Section, title: &str, body: Markup) -> Markup {
     let inner = html! {
         a class="skip" href="#main" { "Skip to content" }
-        header class="bar" {
+        header class="topbar" {
             button type="button" class="button quiet square" popovertarget="nav" aria-label="Menu" { (icon("menu")) }
             a class="brand" href=(link::HOME) { (mark()) span { "Snaphold" } }
         }
-        div id="nav" class="side" popover {
+        nav id="nav" class="side" popover aria-label="Console" {
             a class="brand" href=(link::HOME) { (mark()) span { "Snaphold" } }
-            nav aria-label="Console" { (nav(shell, here)) }
+            div id="places" { (nav(shell, here)) }
             (foot(shell))
         }
         main id="main" tabindex="-1" {
@@ -129,11 +129,13 @@ fn foot(shell: &Shell) -> Markup {
         [(Theme::Auto, "auto", "As the system"), (Theme::Light, "sun", "Light"), (Theme::Dark, "moon", "Dark")];
     html! {
         div class="foot" {
-            form method="post" action="/console/theme" class="themes" role="group" aria-label="Colours" {
+            form method="post" action="/console/theme" {
                 (hidden(shell))
-                @for (theme, name, words) in themes {
-                    button type="submit" name="theme" value=(theme.as_str()) aria-label=(words) title=(words)
-                        aria-pressed=(if shell.theme == theme { "true" } else { "false" }) { (icon(name)) }
+                div class="themes" role="group" aria-label="Colours" {
+                    @for (theme, name, words) in themes {
+                        button type="submit" name="theme" value=(theme.as_str()) aria-label=(words) title=(words)
+                            aria-pressed=(if shell.theme == theme { "true" } else { "false" }) { (icon(name)) }
+                    }
                 }
             }
             div class="who" {

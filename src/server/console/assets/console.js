@@ -136,7 +136,7 @@
       const answer = await fetch(location.href, { headers: { Accept: 'text/html' } });
       if (!answer.ok || answer.redirected) return location.reload();
       const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
-      for (const place of ['#main', '#nav nav']) {
+      for (const place of ['#main', '#places']) {
         const [here, there] = [document.querySelector(place), fresh.querySelector(place)];
         if (!here || !there) continue;
         const focused = here.contains(document.activeElement) ? document.activeElement : null;

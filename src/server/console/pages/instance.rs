@@ -23,12 +23,11 @@ pub fn tab(shell: &Shell, row: &InstanceRow, tab: &str, body: Markup) -> Markup 
         nav class="crumbs" aria-label="Where this is" { a href=(link::HOME) { "Instances" } (icon("chevron")) }
         header class="heading" {
             div {
-                h1 { (view.name) }
+                div class="title" { h1 { (view.name) } (health(&row.health)) }
                 p class="about" {
                     (source_kind(view.source.as_deref())) " · " a href="/console/plans" { (view.plan) }
                     @if let Some(last) = &row.last { " · " (size(last.bytes_total)) " · last snapshot " (ago(shell, last.created_at)) }
                     @if let Some(due) = row.next_due { " · next " (ago(shell, due)) }
-                    " " (health(&row.health))
                 }
                 @if let Some(description) = view.description.as_deref().filter(|text| !text.is_empty()) { p class="about" { (description) } }
             }

@@ -91,7 +91,7 @@ pub fn add(shell: &Shell, plans: &[&Plan], filled: &Filled) -> Markup {
     let fields = html! {
         (Field { name: "name", label: "Name", hint: "Letters, digits, “.”, “_” and “-”", optional: false }.line(filled, "text", ""))
         (Field { name: "source", label: "Source", hint: "postgres://user@host/db, mariadb://…, redis://…, neo4j:/home#db, sqlite:/file, files:/folder, env:FILE.toml. Without one it lives here alone, and dumps are loaded into it.", optional: true }.line(filled, "text", ""))
-        (Field { name: "password", label: "Password", hint: "Of the database. It is kept sealed, and never shown again.", optional: true }.line(filled, "password", ""))
+        (Field { name: "password", label: "Password", hint: "Of the database. It is kept sealed, and never shown again.", optional: true }.line(filled, "new-password", ""))
         (Field { name: "plan", label: "Plan", hint: "", optional: false }.select(filled, "unlimited", &choices))
         (Field { name: "description", label: "Description", hint: "", optional: true }.line(filled, "text", ""))
     };

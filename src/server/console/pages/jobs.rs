@@ -62,8 +62,8 @@ pub fn show(shell: &Shell, job: &JobView) -> Markup {
         nav class="crumbs" aria-label="Where this is" { a href="/console/jobs" { "Jobs" } (icon("chevron")) }
         header class="heading" {
             div {
-                h1 { (title) @if let Some(name) = &job.instance { " · " (name) } }
-                p class="about" { (status(&job.status)) " " code { (job.id) } }
+                div class="title" { h1 { (title) @if let Some(name) = &job.instance { " · " (name) } } (status(&job.status)) }
+                p class="about" { code { (job.id) } }
             }
             @if shell.may_operate() && job.is_open() && !job.cancel_requested {
                 div class="actions" { (button(shell, &link::job(&job.id, "cancel"), "", Some("close"), "Cancel")) }

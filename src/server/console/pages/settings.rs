@@ -61,7 +61,7 @@ fn form(shell: &Shell, row: &InstanceRow, plans: &[&Plan], filled: &Filled) -> M
             @if let Some(error) = filled.error("") { (said("bad", error)) }
             (Field { name: "plan", label: "Plan", hint: "New snapshots follow it; those that are there keep what they were given", optional: false }.select(filled, &view.plan, &choices))
             (Field { name: "source", label: "Source", hint: "A password in it is kept sealed. Empty: it lives here alone.", optional: true }.line(filled, "text", view.source.as_deref().unwrap_or_default()))
-            (Field { name: "password", label: "New password", hint: "Empty: it stays as it is", optional: true }.line(filled, "password", ""))
+            (Field { name: "password", label: "New password", hint: "Empty: it stays as it is", optional: true }.line(filled, "new-password", ""))
             (Field { name: "retain", label: "Keep its snapshots for", hint: "Such as 30d or 12h. Empty: as the plan says.", optional: true }.line(filled, "text", retain))
             (Field { name: "description", label: "Description", hint: "", optional: true }.line(filled, "text", view.description.as_deref().unwrap_or_default()))
             (tick("always_read", "yes", if filled.is_sent() { filled.has("always_read", "yes") } else { view.always_read }, "Read every file each time", "Also where size, times and inode are as before. Slower; for files that are changed behind the system's back."))

@@ -21,8 +21,8 @@ pub fn show(shell: &Shell, row: &SnapshotRow) -> Markup {
         }
         header class="heading" {
             div {
-                h1 { "Snapshot of " (title) }
-                p class="about" { (kind(view.kind)) " " (state(row)) " " code { (view.id) } }
+                div class="title" { h1 { "Snapshot of " (title) } (state(row)) }
+                p class="about" { (kind(view.kind)) " " code { (view.id) } }
                 @if let Some(words) = view.description.as_deref().filter(|words| !words.is_empty()) { p class="about" { (words) } }
             }
             div class="actions" {

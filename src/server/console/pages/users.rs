@@ -61,7 +61,7 @@ fn line(shell: &Shell, row: &UserRow) -> Markup {
 pub fn add(shell: &Shell, filled: &Filled) -> Markup {
     let fields = html! {
         (Field { name: "email", label: "E-mail address", hint: "", optional: false }.line(filled, "email", ""))
-        (Field { name: "password", label: "First password", hint: "12 characters at least. Hand it over safely; they can change it.", optional: false }.line(filled, "password", ""))
+        (Field { name: "password", label: "First password", hint: "12 characters at least. Hand it over safely; they can change it.", optional: false }.line(filled, "new-password", ""))
         (roles(filled, "viewer"))
     };
     form(shell, "/console/users/new", "Add a user", ("Add user", "primary"), filled, fields)
@@ -77,7 +77,7 @@ pub fn role(shell: &Shell, row: &UserRow, filled: &Filled) -> Markup {
 pub fn password(shell: &Shell, row: &UserRow, filled: &Filled) -> Markup {
     let fields = html! {
         p { "All sessions of " strong { (row.email) } " end." }
-        (Field { name: "password", label: "New password", hint: "12 characters at least", optional: false }.line(filled, "password", ""))
+        (Field { name: "password", label: "New password", hint: "12 characters at least", optional: false }.line(filled, "new-password", ""))
     };
     form(shell, &format!("/console/users/{}/password", row.id), "Set a password", ("Save", "primary"), filled, fields)
 }

@@ -97,16 +97,19 @@ impl Field<'_> {
         (!ids.is_empty()).then(|| ids.join(" "))
     }
 
-    /// A line of text. `kind`: `text`, `email`, `password`, `number`, `date`, `datetime-local`.
+    /// A line of text. `kind`: `text`, `email`, `password` (the reader's own), `new-password` (one that is set), `number`,
+    /// `date`, `time`.
     pub fn line(&self, filled: &Filled, kind: &str, default: &str) -> Markup {
         let value = filled.value(self.name).unwrap_or(default);
-        let complete = match kind {
-            "password" | "email" => None,
-            _ => Some("off"),
+        let (kind, complete) = match kind {
+            "password" => ("password", "current-password"),
+            "new-password" => ("password", "new-password"),
+            "email" => ("email", "username"),
+            other => (other, "off"),
         };
         let input = html! {
             input id=(self.name) name=(self.name) type=(kind) value=[(kind != "password").then_some(value)]
-                required[!self.optional] autocomplete=[complete] aria-describedby=[self.described(filled)]
+                required[!self.optional] autocomplete=(complete) aria-describedby=[self.described(filled)]
                 aria-invalid=[filled.error(self.name).map(|_| "true")] min=[(kind == "number").then_some("1")];
         };
         self.wrap(filled, input)

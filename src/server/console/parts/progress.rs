@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::text::{size, status};
+use super::text::{job as job_words, size, status};
 use crate::server::console::link;
 use crate::server::console::view::JobView;
 
@@ -44,7 +44,7 @@ pub fn large(job: &JobView) -> Markup {
     html! {
         section class="progress large" data-job=(job.id) data-status=(job.status) aria-label="Progress" {
             div class="row" {
-                strong data-part="stage" { (words(job)) }
+                span { strong { (job_words(&job.kind)) } ": " a href=(link::job(&job.id, "")) data-part="stage" { (words(job)) } }
                 span data-part="percent" { @if let Some(percent) = job.percent() { (percent) " %" } }
             }
             (bar(job))
