@@ -61,7 +61,7 @@ impl Driver {
         ] {
             caps.add_arg(flag).unwrap();
         }
-        caps.set_browser_log_level(LoggingPrefsLogLevel::All).unwrap();
+        caps.set_browser_log_level(LoggingPrefsLogLevel::Warning).unwrap();
         WebDriver::new(format!("http://127.0.0.1:{}", self.port), caps).await.unwrap()
     }
 }
