@@ -117,7 +117,7 @@ impl Context {
 }
 
 /// Runs databases' tools. They get this program's environment, but for what is its own: passphrases are among that.
-fn programs() -> Programs {
+pub fn programs() -> Programs {
     let is_own = |name: &OsString| name.as_encoded_bytes().starts_with(b"SNAPHOLD_");
     Programs::new(std::env::vars_os().filter(|(name, _)| !is_own(name)).collect())
 }

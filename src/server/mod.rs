@@ -1,8 +1,19 @@
 //! The service behind a platform's console: accounts, jobs, a scheduler, REST and web pages over [`crate::service`].
 
+pub mod actions;
+// pub mod api;
+pub mod auth;
 pub mod catalog;
 pub mod config;
 pub mod console;
+pub mod fault;
+pub mod jobs;
+pub mod scheduler;
+mod start;
+mod state;
 pub mod tenants;
 pub mod vault;
 pub mod work;
+
+pub use start::{Server, Start};
+pub use state::{Folders, State};

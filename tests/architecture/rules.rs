@@ -21,7 +21,8 @@ const LAYERS: &[&[&str]] = &[
     &["ops"],
     &["source"],
     &["service", "bench"],
-    &["cli", "server"],
+    &["server"],
+    &["cli"],
 ];
 
 /// Imports upwards that are meant: the file or folder, what it may import, and why.
@@ -153,8 +154,11 @@ const CALLS: &[Call] = &[
             ("repo/", "the derived index, which lives in a local folder"),
             ("bench/", "the data that it measures on, in the place that is handed in"),
             ("server/config/", "the files that the config names"),
+            ("server/state.rs", "the data folder's parts, which it makes"),
+            ("server/work/files.rs", "uploads, which it removes"),
             ("server/tenants.rs", "the accounts' folders, each around a repository"),
             ("server/vault.rs", "the file of the master key"),
+            ("server/actions/files.rs", "uploads, and exports that are downloaded"),
             ("server/work/export.rs", "finished exports, which it removes"),
             ("cli/", "output files, passphrase files"),
         ],

@@ -6,6 +6,7 @@ mod data;
 mod instance;
 mod key;
 mod policy;
+mod serve;
 mod snapshot;
 mod values;
 
@@ -19,6 +20,7 @@ pub use data::{CloneArgs, ConsentArgs, DrillArgs, ExportArgs, LoadArgs, Neo4jCho
 pub use instance::{InstanceCommand, InstanceOptions, SettingsOptions};
 pub use key::{KeyCommand, NewSecretArgs};
 pub use policy::{PolicyCommand, PolicyRunArgs, PolicySetArgs};
+pub use serve::ServeArgs;
 pub use snapshot::{Compression, SnapshotCommand, TakeArgs};
 pub use values::Fraction;
 
@@ -125,6 +127,7 @@ pub enum Command {
     Stats(StatsArgs),
     CheckStorage(CheckStorageArgs),
     Bench(BenchArgs),
+    Serve(ServeArgs),
     /// Print a completion script for a shell
     #[command(after_help = "Example:
   snaphold completions bash > /etc/bash_completion.d/snaphold")]

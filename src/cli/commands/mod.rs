@@ -12,6 +12,7 @@ mod look;
 mod plan;
 mod policy;
 mod restore;
+mod serve;
 mod snapshot;
 
 use snaphold::error::Result;
@@ -40,6 +41,7 @@ pub fn run(command: Command, context: &Context) -> Result<Report> {
         Command::Stats(arguments) => look::stats(context, &arguments),
         Command::CheckStorage(arguments) => care::check_storage(context, &arguments),
         Command::Bench(arguments) => bench::run(context, arguments),
+        Command::Serve(arguments) => serve::run(context, &arguments),
         Command::Completions { shell } => help::completions(shell),
         Command::Man { dir } => help::man(dir.as_deref()),
     }

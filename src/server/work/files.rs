@@ -1,6 +1,7 @@
 //! Names in the exports and uploads folders. They come from requests, so each is one plain name.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::error::{Error, Result};
 
@@ -19,6 +20,15 @@ pub fn file_of(folder: &Path, id: &str) -> Result<PathBuf> {
     match is_plain(id) {
         true => Ok(folder.join(id)),
         false => Err(Error::Usage(format!("{id:?} is no id"))),
+    }
+}
+
+/// Removes an upload's file. May be done again.
+pub fn remove_upload(uploads: &Path, upload: &str) -> Result<()> {
+    let path = file_of(uploads, upload)?;
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::target(path, error)),
+        _ => Ok(()),
     }
 }
 

@@ -30,6 +30,7 @@ use crate::service::Service;
 
 pub use done::{Done, Means};
 pub use export::{export_file, remove_export};
+pub use files::remove_upload;
 pub use restore::{plan, undo};
 pub use spec::{
     Abort, Check, Clone, CloneSettings, Delete, Drill, Export, Gc, JobSpec, Load, Policy, Restore, Resume, Snapshot,

@@ -1,0 +1,209 @@
+//! Starting and stopping a server: the data folder, the catalog, workers, the scheduler, HTTP.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::clock::Surroundings;
+use crate::error::{Error, Result};
+use crate::service::Plans;
+use crate::source::program::Programs;
+
+use super::catalog::Catalog;
+use super::config::Config;
+use super::jobs::{Bench, Jobs, Workers, blocking};
+use super::scheduler::{Pace, Scheduler};
+use super::state::{Folders, State};
+use super::tenants::{Tenants, TenantsConfig};
+use super::vault::Vault;
+
+/// Who sends its request's head slower than that is sent away.
+const HEAD_WITHIN: Duration = Duration::from_secs(15);
+/// Accounts whose repositories stay open though nobody uses them.
+const ACCOUNTS_OPEN: usize = 64;
+/// The fact that names the account of requests that name none.
+const DEFAULT_ACCOUNT: &str = "default_account";
+/// What it is called.
+const DEFAULT_NAME: &str = "default";
+
+/// What a server is started with.
+pub struct Start {
+    /// How it is run; checked.
+    pub config: Config,
+    /// Its data folder.
+    pub data: PathBuf,
+    /// Clock, randomness, processes.
+    pub surroundings: Surroundings,
+    /// Runs databases' tools.
+    pub programs: Programs,
+    /// The master key.
+    pub vault: Vault,
+    /// The plans that there are.
+    pub plans: Plans,
+    /// The first administrator's token, where the operator chose it.
+    pub admin_token: Option<String>,
+}
+
+/// A server that runs.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The first administrator's token, where it was made just now: it is not shown again.
+    pub new_token: Option<String>,
+    /// Its parts.
+    pub state: State,
+    workers: Workers,
+    stop: watch::Sender<bool>,
+    duties: JoinSet<()>,
+    http: Handle<SocketAddr>,
+    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    /// Starts a server. It answers when this returns.
+    pub async fn start(start: Start) -> Result<Self> {
+        let Start { config, data, surroundings, programs, vault, plans, admin_token } = start;
+        let folders = Folders::of(&data);
+        let making = folders.clone();
+        blocking(move || making.make()).await?;
+        let catalog = Catalog::open(&catalog_url(&config, &folders), surroundings).await?;
+        let plans = Arc::new(plans);
+        let (state, parts) = parts(config, folders, catalog, vault, plans, programs).await?;
+        let new_token = admin_token;
+        let (stop, stopping) = watch::channel(false);
+        let workers = Workers::start(&parts.bench, state.config.jobs.workers);
+        let mut duties = JoinSet::new();
+        if state.config.scheduler.enabled {
+            duties.spawn(parts.scheduler.run(stopping.clone()));
+        }
+        let router = Router::new();
+        let (http, serving) = listen(&state.config, router).await?;
+        let address = http.listening().await.ok_or_else(|| {
+            Error::Failed(format!("cannot listen on {}: is another program there?", state.config.listen))
+        })?;
+        tracing::info!(%address, catalog = ?state.catalog, "listening");
+        Ok(Self { address, new_token, state, workers, stop, duties, http, serving })
+    }
+
+    /// Stops it: requests have a while to end, jobs that run too; what does not end is begun again at the next start.
+    pub async fn stop(mut self) {
+        tracing::info!("stopping");
+        let patience =
+            Duration::from_micros(u64::try_from(self.state.config.jobs.stop_within.as_us()).unwrap_or_default());
+        self.stop.send_replace(true);
+        self.http.graceful_shutdown(Some(patience.min(Duration::from_secs(10))));
+        self.workers.stop(patience).await;
+        while self.duties.join_next().await.is_some() {}
+        if let Ok(Err(error)) = self.serving.await {
+            tracing::error!("serving ended: {error}");
+        }
+        self.state.catalog.close().await;
+        tracing::info!("stopped");
+    }
+}
+
+/// What runs beside the answers.
+struct Parts {
+    bench: Bench,
+    scheduler: Scheduler,
+}
+
+async fn parts(
+    config: Config,
+    folders: Folders,
+    catalog: Catalog,
+    vault: Vault,
+    plans: Arc<Plans>,
+    programs: Programs,
+) -> Result<(State, Parts)> {
+    let tenants = TenantsConfig {
+        accounts: folders.accounts.clone(),
+        staging: folders.staging.clone(),
+        plans: Plans::clone(&plans),
+        programs,
+        surroundings: catalog.surroundings().clone(),
+        grace_ns: config.scheduler.grace.as_ns(),
+        open_max: ACCOUNTS_OPEN,
+    };
+    let tenants = Arc::new(Tenants::new(tenants, vault.clone()));
+    let jobs = Jobs::new(catalog.clone());
+    let (folders, config) = (Arc::new(folders), Arc::new(config));
+    let state = State {
+        config: config.clone(),
+        catalog: catalog.clone(),
+        vault: Arc::new(vault),
+        tenants: tenants.clone(),
+        jobs: jobs.clone(),
+        plans,
+        folders: folders.clone(),
+    };
+    default_account(&state).await?;
+    let bench = Bench {
+        catalog: catalog.clone(),
+        tenants,
+        jobs: jobs.clone(),
+        exports: folders.exports.clone(),
+        uploads: folders.uploads.clone(),
+        jobs_per_account: config.jobs.per_account.into(),
+        silence_us: config.jobs.silent_after.as_us(),
+    };
+    let pace = Pace {
+        check_us: Some(config.scheduler.check_every.as_us()).filter(|every| *every > 0),
+        gc_us: config.scheduler.gc_every.as_us(),
+        jobs_kept_us: config.retention.jobs.as_us(),
+    };
+    let scheduler = Scheduler::new(catalog, jobs, pace, &folders.exports, &folders.uploads);
+    Ok((state, Parts { bench, scheduler }))
+}
+
+fn catalog_url(config: &Config, folders: &Folders) -> String {
+    match &config.catalog {
+        Some(url) => url.clone(),
+        None => format!("sqlite://{}", folders.data.join("catalog.sqlite").display()),
+    }
+}
+
+/// The account of whoever names none, made at the first start.
+async fn default_account(state: &State) -> Result<()> {
+    if state.catalog.fact(DEFAULT_ACCOUNT).await?.is_some() {
+        return Ok(());
+    }
+    let account = match state.catalog.account_named(DEFAULT_NAME).await? {
+        Some(account) => account,
+        None => state.make_account(DEFAULT_NAME).await?,
+    };
+    state.catalog.set_fact(DEFAULT_ACCOUNT, &account.id).await.map(drop)
+}
+
+/// Begins to serve.
+async fn listen(
+    config: &Config,
+    router: Router,
+) -> Result<(Handle<SocketAddr>, tokio::task::JoinHandle<std::io::Result<()>>)> {
+    let handle = Handle::new();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = match &config.tls {
+        None => {
+            let mut server = axum_server::bind(config.listen).handle(handle.clone());
+            server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+            tokio::spawn(server.serve(service))
+        }
+        Some(tls) => {
+            let certificate = RustlsConfig::from_pem_file(&tls.certificate, &tls.key)
+                .await
+                .map_err(|error| Error::Usage(format!("the certificate and key in [tls] cannot be used: {error}")))?;
+            let mut server = axum_server::bind_rustls(config.listen, certificate).handle(handle.clone());
+            server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+            tokio::spawn(server.serve(service))
+        }
+    };
+    Ok((handle, serving))
+}

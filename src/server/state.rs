@@ -1,0 +1,108 @@
+//! What every room of the service shares.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::clock::Surroundings;
+use crate::error::{Error, Result};
+use crate::service::{Plans, Service};
+
+use super::catalog::{Account, Catalog};
+use super::config::Config;
+use super::jobs::{Jobs, blocking};
+use super::tenants::Tenants;
+use super::vault::Vault;
+
+/// The service's own parts; cheap to clone.
+#[derive(Clone)]
+pub struct State {
+    /// How it is run.
+    pub config: Arc<Config>,
+    /// What it knows.
+    pub catalog: Catalog,
+    /// Its master key.
+    pub vault: Arc<Vault>,
+    /// The accounts' repositories.
+    pub tenants: Arc<Tenants>,
+    /// Where jobs are asked for.
+    pub jobs: Jobs,
+    /// The plans that there are.
+    pub plans: Arc<Plans>,
+    /// Where its files are.
+    pub folders: Arc<Folders>,
+}
+
+/// The data folder's parts.
+#[derive(Debug, Clone)]
+pub struct Folders {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Accounts' repositories and indexes.
+    pub accounts: PathBuf,
+    /// Dumps that are uploaded.
+    pub uploads: PathBuf,
+    /// Exports that wait to be downloaded.
+    pub exports: PathBuf,
+    /// Files in between.
+    pub staging: PathBuf,
+}
+
+impl Folders {
+    /// The parts of a data folder.
+    pub fn of(data: &Path) -> Self {
+        Self {
+            data: data.to_path_buf(),
+            accounts: data.join("accounts"),
+            uploads: data.join("uploads"),
+            exports: data.join("exports"),
+            staging: data.join("tmp"),
+        }
+    }
+}
+
+impl Folders {
+    /// Makes those that are not there; only their owner reads them.
+    pub fn make(&self) -> Result<()> {
+        for folder in [&self.data, &self.accounts, &self.uploads, &self.exports, &self.staging] {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.map_err(|error| Error::target(folder, error))?;
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Makes an account with a repository of its own.
+    pub async fn make_account(&self, name: &str) -> Result<Account> {
+        let id = self.catalog.new_id('a');
+        let (tenants, making) = (self.tenants.clone(), id.clone());
+        let sealed = blocking(move || tenants.create(&making)).await?;
+        self.catalog.add_account(&id, name, &sealed).await
+    }
+
+    /// The clock and randomness that it was given.
+    pub fn surroundings(&self) -> &Surroundings {
+        self.catalog.surroundings()
+    }
+
+    /// An account's repository. `Error::Refused` where its key was destroyed.
+    pub async fn service(&self, account: &Account) -> Result<Arc<Service>> {
+        let sealed = account.sealed_secret.clone().ok_or_else(|| {
+            Error::Refused(format!("the key of account {:?} was destroyed, and its data with it", account.name))
+        })?;
+        let (tenants, id) = (self.tenants.clone(), account.id.clone());
+        blocking(move || tenants.service(&id, &sealed)).await
+    }
+
+    /// Does what blocks with an account's repository, on a thread for that.
+    pub async fn with_service<T: Send + 'static>(
+        &self,
+        account: &Account,
+        work: impl FnOnce(&Service) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let service = self.service(account).await?;
+        blocking(move || work(&service)).await
+    }
+}
