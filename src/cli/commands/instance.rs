@@ -157,6 +157,6 @@ fn show(view: &InstanceView) -> String {
         ("defined", time_or_dash(view.created_at)),
         ("snapshots", count(view.snapshots)),
         ("latest", time_or_dash(view.latest)),
-        ("restore", view.unfinished_restore.map_or_else(dash, |stage| format!("cut short ({stage})"))),
+        ("restore", view.unfinished_restore.as_ref().map_or_else(dash, |stage| format!("cut short ({stage})"))),
     ])
 }

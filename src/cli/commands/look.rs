@@ -114,7 +114,7 @@ fn cells(Listed { path, about, .. }: &Listed) -> [String; 5] {
     let target = about.target.as_ref().map_or(String::new(), |target| format!(" -> {target}"));
     let reason = about.reason.as_ref().map_or(String::new(), |reason| format!(" (not read: {reason})"));
     let cells = [
-        mode(about.kind, about.mode),
+        mode(&about.kind, about.mode),
         format!("{}:{}", about.uid, about.gid),
         size(about.size),
         time(about.mtime),

@@ -154,7 +154,7 @@ fn show(view: &SnapshotView) -> String {
         ("expires", view.expires_at.map(time)),
         ("held until", view.hold_until.map(time)),
         ("deleted", view.deleted_at.map(time)),
-        ("deleted by", view.deleted_by.map(str::to_string)),
+        ("deleted by", view.deleted_by.as_deref().map(str::to_string)),
         ("data goes after", view.purge_after.map(time)),
         ("origin", view.origin.clone()),
         ("components", components(view)),
