@@ -12,12 +12,12 @@ use crate::cli::table::{Side, Table, fields, printable, time, time_or_dash};
 
 pub fn run(context: &Context, command: PolicyCommand) -> Result<Report> {
     match command {
-        PolicyCommand::Show { name } => report(&context.service()?.policy(&name)?),
+        PolicyCommand::Show { name } => report(&context.backend()?.policy(&name)?),
         PolicyCommand::Set(arguments) => {
             let (name, edit) = edit(arguments);
-            report(&context.service()?.set_policy(&name, edit)?)
+            report(&context.backend()?.set_policy(&name, edit)?)
         }
-        PolicyCommand::Reset { name } => report(&context.service()?.reset_policy(&name)?),
+        PolicyCommand::Reset { name } => report(&context.backend()?.reset_policy(&name)?),
         PolicyCommand::Run(arguments) => follow(context, arguments),
     }
 }
