@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::format::ledger::InstanceSettings;
@@ -46,7 +46,7 @@ pub struct LoadRequest {
 }
 
 /// What a load did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LoadOutcome {
     /// The snapshot of type `load`.
     #[serde(flatten)]
@@ -281,7 +281,7 @@ pub struct CloneRequest {
 }
 
 /// What a clone made.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CloneOutcome {
     /// The new instance.
     pub instance: String,
