@@ -1,4 +1,4 @@
-//! The service: REST.
+//! The service: what its jobs do, its accounts' repositories, how it is operated.
 
 #[path = "../postgres/server.rs"]
 #[allow(dead_code, reason = "each test uses a part of it")]
@@ -6,6 +6,16 @@ mod postgres;
 #[path = "../cli/program.rs"]
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod program;
-mod rest;
 #[path = "../sqlite_common/mod.rs"]
 mod sqlite_common;
+#[path = "../store/mod.rs"]
+mod store;
+
+mod accounts;
+mod cancelled;
+mod died;
+mod jobs;
+mod rest;
+mod operate;
+mod side_by_side;
+mod world;
