@@ -15,7 +15,7 @@ mod accounts;
 mod cancelled;
 mod died;
 mod jobs;
-mod rest;
 mod operate;
+mod rest;
 mod side_by_side;
 mod world;

@@ -27,7 +27,8 @@ async fn a_database_is_captured_restored_undone_cloned_and_deleted() {
     api.change("shop", "INSERT INTO t VALUES (4); CREATE TABLE more (y)");
     let second = api.snapshot("shop").await;
     let listed = api.get(&format!("/v1/instances/{shop}/snapshots")).await.is(200).json;
-    let ids: Vec<&str> = listed["snapshots"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> =
+        listed["snapshots"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
     assert_eq!(ids, [&second, &first]);
     assert_eq!(api.get("/v1/snapshots?type=on_demand&sort=created_at").await.is(200).json["snapshots"][0]["id"], first);
     assert_eq!(api.get("/v1/snapshots?status=failed").await.is(200).json["snapshots"], json!([]));
@@ -42,7 +43,9 @@ async fn a_database_is_captured_restored_undone_cloned_and_deleted() {
     let restore = format!("/v1/snapshots/{first}/restore");
     let plan = api.post(&format!("{restore}/plan"), json!({})).await.is(200).json;
     assert_eq!((&plan["in_place"], &plan["instance"]), (&json!(true), &json!("shop")));
-    for body in [json!({}), json!({ "confirm": "restore" }), json!({ "confirm": " RESTORE" }), json!({ "confirm": null })] {
+    for body in
+        [json!({}), json!({ "confirm": "restore" }), json!({ "confirm": " RESTORE" }), json!({ "confirm": null })]
+    {
         api.post(&restore, body).await.is_problem(422, "confirmation-required");
     }
     assert_eq!(api.rows("shop", "SELECT COUNT(*) FROM t"), 4);
@@ -79,7 +82,9 @@ async fn held_deleted_and_back(api: &Api, id: &str) {
     api.post(&format!("{path}/restore"), json!({ "confirm": "RESTORE" })).await.is_problem(409, "refused");
     assert_eq!(api.post(&format!("{path}/undelete"), json!({})).await.is(200).json["status"], "completed");
     api.post(&format!("{path}/undelete"), json!({})).await.is_problem(409, "refused");
-    api.post(&format!("{path}/hold"), json!({ "until": "2001-01-01T00:00:00Z" })).await.is_problem(422, "invalid-value");
+    api.post(&format!("{path}/hold"), json!({ "until": "2001-01-01T00:00:00Z" }))
+        .await
+        .is_problem(422, "invalid-value");
     let held = api.post(&format!("{path}/hold"), json!({ "until": "2100-01-01T00:00:00Z" })).await.is(200).json;
     assert_eq!(held["hold_until"], "2100-01-01T00:00:00Z");
     api.post(&format!("{path}/hold"), json!({ "until": "2099-01-01T00:00:00Z" })).await.is_problem(409, "refused");
@@ -166,17 +171,22 @@ async fn what_is_edited_asks_for_its_version() {
     assert_eq!((&back["description"], &back["retain"]), (&json!("a"), &Value::Null));
     // Of two who change the same version, one does.
     let etag = api.get(&path).await.is(200).header("etag").to_string();
-    let answers = futures_util::future::join_all((0..6).map(|n| patch(&etag, json!({ "description": n.to_string() })))).await;
+    let answers =
+        futures_util::future::join_all((0..6).map(|n| patch(&etag, json!({ "description": n.to_string() })))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
 
     let policy = api.get(&format!("{path}/policy")).await.is(200);
     let put = |etag: String| {
-        Answer::of(api.ask("PUT", &format!("{path}/policy"), ADMIN).header("If-Match", etag).json(&json!({ "hours": [3] })))
+        Answer::of(
+            api.ask("PUT", &format!("{path}/policy"), ADMIN).header("If-Match", etag).json(&json!({ "hours": [3] })),
+        )
     };
     let etag = policy.header("etag").to_string();
     put(etag.clone()).await.is(200);
     put(etag).await.is_problem(412, "precondition-failed");
-    Answer::of(api.ask("DELETE", &path, ADMIN).header("If-Match", "\"old\"")).await.is_problem(412, "precondition-failed");
+    Answer::of(api.ask("DELETE", &path, ADMIN).header("If-Match", "\"old\""))
+        .await
+        .is_problem(412, "precondition-failed");
     api.delete(&path).await.is(204);
     api.get(&path).await.is_problem(404, "not-found");
     api.stop().await;
@@ -203,7 +213,8 @@ async fn accounts_are_apart_and_one_can_be_destroyed() {
     Answer::of(api.ask("POST", "/v1/tokens", &admin).json(&body)).await.is_problem(403, "forbidden");
     Answer::of(api.ask("POST", "/v1/instances", &admin).json(&json!({ "name": "archive" }))).await.is(201);
 
-    let shred = |confirm: Value| Answer::of(api.ask("POST", &format!("/v1/accounts/{id}/shred"), &admin).json(&confirm));
+    let shred =
+        |confirm: Value| Answer::of(api.ask("POST", &format!("/v1/accounts/{id}/shred"), &admin).json(&confirm));
     shred(json!({})).await.is_problem(422, "confirmation-required");
     shred(json!({ "confirm": "Tenant" })).await.is_problem(422, "confirmation-required");
     assert!(shred(json!({ "confirm": "tenant" })).await.is(200).json["shredded_at"].is_string());

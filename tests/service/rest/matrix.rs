@@ -7,7 +7,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use super::server::{ADMIN, Answer, Api};
-use super::table::{Object, OWN_JOBS, OWN_JOBS_CHANGED, PUBLIC, ROUTES, Route};
+use super::table::{OWN_JOBS, OWN_JOBS_CHANGED, Object, PUBLIC, ROUTES, Route};
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
@@ -60,11 +60,13 @@ impl<'a> World<'a> {
         let taking = world.post(&format!("/v1/instances/{instance}/snapshots"), json!({})).await.is(202);
         let snapshot = taking.text("/snapshot/id");
         world.wait(&taking).await;
-        let exporting = world.post(&format!("/v1/snapshots/{snapshot}/exports"), json!({ "format": "tar" })).await.is(202);
+        let exporting =
+            world.post(&format!("/v1/snapshots/{snapshot}/exports"), json!({ "format": "tar" })).await.is(202);
         world.wait(&exporting).await;
         let user = json!({ "email": format!("{name}@example.com"), "password": "a long password", "role": "viewer" });
         let user = world.post("/v1/users", user).await.is(201).text("/id");
-        let token = world.post("/v1/tokens", json!({ "name": "x", "scopes": ["read"] })).await.is(201).text("/token/id");
+        let token =
+            world.post("/v1/tokens", json!({ "name": "x", "scopes": ["read"] })).await.is(201).text("/token/id");
         world.objects = HashMap::from([
             (Object::Instance, instance),
             (Object::Snapshot, snapshot),
@@ -147,7 +149,8 @@ async fn ask(api: &Api, route: &Route, id: &str, asker: Option<&Asker>, account:
         request = request.json(&body);
     }
     if route.method == "patch" && route.path == "/v1/loads/{id}" {
-        request = request.header("Content-Type", "application/offset+octet-stream").header("Upload-Offset", "0").body("x");
+        request =
+            request.header("Content-Type", "application/offset+octet-stream").header("Upload-Offset", "0").body("x");
     }
     if route.path.contains("/loads/file") {
         request = request.header("Content-Type", "application/octet-stream").body("x");
@@ -215,8 +218,8 @@ async fn every_route_with_every_role_and_another_accounts_ids() {
             let account = (who == "scope service").then_some(world.account.as_str());
             let id = world.object(route.object).await;
             let may = route.rights.is_empty() || route.rights.iter().any(|right| rights.contains(right));
-            let of_own_alone = [OWN_JOBS, OWN_JOBS_CHANGED].contains(&route.rights)
-                && !rights.contains(&route.rights[0]);
+            let of_own_alone =
+                [OWN_JOBS, OWN_JOBS_CHANGED].contains(&route.rights) && !rights.contains(&route.rights[0]);
             let answer = ask(&api, route, &id, Some(asker), account).await;
             let fits = match (may, of_own_alone) {
                 (true, true) => answer.status == 404,
@@ -232,12 +235,15 @@ async fn every_route_with_every_role_and_another_accounts_ids() {
                 let (theirs, nobodys) = (theirs, absent(route.object));
                 let foreign = ask(&api, route, &theirs, Some(asker), account).await;
                 let missing = ask(&api, route, &nobodys, Some(asker), account).await;
-                let told = |answer: &Answer, id: &str| answer.json["detail"].as_str().unwrap_or_default().replace(id, "ID");
+                let told =
+                    |answer: &Answer, id: &str| answer.json["detail"].as_str().unwrap_or_default().replace(id, "ID");
                 let same = foreign.status == missing.status && told(&foreign, &theirs) == told(&missing, &nobodys);
                 let status = if may { 404 } else { 403 };
                 if !same || foreign.status != status {
-                    wrong.push(format!("{name}, {who}, of another account: {} {}, absent: {} {}",
-                        foreign.status, foreign.json["detail"], missing.status, missing.json["detail"]));
+                    wrong.push(format!(
+                        "{name}, {who}, of another account: {} {}, absent: {} {}",
+                        foreign.status, foreign.json["detail"], missing.status, missing.json["detail"]
+                    ));
                 }
             }
         }

@@ -44,7 +44,8 @@ async fn every_refusal_is_a_problem() {
     assert!(!String::from_utf8_lossy(&unreachable.bytes).contains("hunter2"));
     api.post("/v1/instances", json!({ "name": "a", "source": "ftp://x" })).await.is_problem(422, "invalid-value");
     let body = "x".repeat(4 << 20);
-    let large = Answer::of(api.ask("POST", "/v1/instances", ADMIN).header("Content-Type", "application/json").body(body));
+    let large =
+        Answer::of(api.ask("POST", "/v1/instances", ADMIN).header("Content-Type", "application/json").body(body));
     large.await.is_problem(413, "too-large");
     api.stop().await;
 }
@@ -68,7 +69,9 @@ async fn answers_carry_an_id_and_headers_that_keep_browsers_safe() {
     assert_eq!(named.header("access-control-allow-origin"), "");
     let document = Answer::of(api.ask("GET", "/v1/openapi.json", "")).await.is(200);
     assert_eq!(document.json["openapi"], "3.1.0");
-    for path in ["/v1/docs", "/v1/docs/swagger-ui-bundle.js", "/v1/docs/swagger-ui.css", "/v1/docs/start.js", "/problems"] {
+    for path in
+        ["/v1/docs", "/v1/docs/swagger-ui-bundle.js", "/v1/docs/swagger-ui.css", "/v1/docs/start.js", "/problems"]
+    {
         let page = Answer::of(api.ask("GET", path, "")).await.is(200);
         assert!(!page.bytes.is_empty(), "{path}");
         assert!(!page.header("content-security-policy").contains("script-src 'unsafe"), "{path}");
@@ -109,7 +112,9 @@ async fn broken_requests_end_alone() {
         answer
     };
     assert!(told("nonsense\r\n\r\n").starts_with("HTTP/1.1 400"));
-    let head = format!("POST /v1/instances HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\nContent-Type: application/json\r\n");
+    let head = format!(
+        "POST /v1/instances HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\nContent-Type: application/json\r\n"
+    );
     told(&format!("{head}Content-Length: 100\r\n\r\n{{\"name\""));
     told(&format!("{head}Transfer-Encoding: chunked\r\n\r\nZZ\r\n"));
     told(&format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(100_000)));

@@ -141,7 +141,8 @@ impl Api {
     }
 
     pub fn ask(&self, method: &str, path: &str, token: &str) -> RequestBuilder {
-        let request = self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{}{path}", self.base));
+        let request =
+            self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{}{path}", self.base));
         if token.is_empty() { request } else { request.bearer_auth(token) }
     }
 

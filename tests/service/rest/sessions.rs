@@ -67,15 +67,19 @@ async fn a_session_needs_its_cookie_and_for_changes_its_csrf_token() {
     }
     let auth = Auth::new(api.server().state.catalog.clone());
     let origin = Origin::default();
-    for (email, password) in [("ann@example.com", "a long passwore"), ("bob@example.com", "a long password"), ("", "")] {
+    for (email, password) in [("ann@example.com", "a long passwore"), ("bob@example.com", "a long password"), ("", "")]
+    {
         assert_eq!(auth.sign_in(email, password, &origin).await.unwrap_err().problem, Problem::Unauthenticated);
     }
     let signed = auth.sign_in(" ANN@example.com", "a long password", &origin).await.unwrap();
-    let with = |request: RequestBuilder, cookie: &str| request.header("Cookie", format!("a=b; snaphold_session={cookie}"));
+    let with =
+        |request: RequestBuilder, cookie: &str| request.header("Cookie", format!("a=b; snaphold_session={cookie}"));
     let get = |cookie: String| Answer::of(with(api.ask("GET", "/v1/whoami", ""), &cookie));
     assert_eq!(get(signed.cookie.clone()).await.is(200).text("/actor"), format!("user:{}", user.text("/id")));
     let (id, own) = signed.cookie.split_once('.').unwrap();
-    for forged in [format!("{id}.{}", "0".repeat(48)), format!("{own}.{id}"), id.to_string(), String::new(), "x".repeat(9000)] {
+    for forged in
+        [format!("{id}.{}", "0".repeat(48)), format!("{own}.{id}"), id.to_string(), String::new(), "x".repeat(9000)]
+    {
         get(forged).await.is_problem(401, "unauthenticated");
     }
     let post = |csrf: Option<&str>| {
@@ -87,7 +91,11 @@ async fn a_session_needs_its_cookie_and_for_changes_its_csrf_token() {
     }
     post(Some(&signed.csrf)).await.is(202);
     // A change of the user ends the session; a disabled user opens none.
-    let patch = |body| Answer::of(api.ask("PATCH", &format!("/v1/users/{}", user.text("/id")), ADMIN).header("If-Match", "*").json(&body));
+    let patch = |body| {
+        Answer::of(
+            api.ask("PATCH", &format!("/v1/users/{}", user.text("/id")), ADMIN).header("If-Match", "*").json(&body),
+        )
+    };
     patch(json!({ "disabled": true })).await.is(200);
     get(signed.cookie.clone()).await.is_problem(401, "unauthenticated");
     assert!(auth.sign_in("ann@example.com", "a long password", &origin).await.is_err());

@@ -8,7 +8,12 @@ use serde_json::{Value, json};
 use super::server::{ADMIN, Api};
 
 /// Reads a stream of events until `enough`, and returns each event's id and data.
-async fn read(api: &Api, path: &str, last: Option<&str>, enough: impl Fn(&[(String, Value)]) -> bool) -> Vec<(String, Value)> {
+async fn read(
+    api: &Api,
+    path: &str,
+    last: Option<&str>,
+    enough: impl Fn(&[(String, Value)]) -> bool,
+) -> Vec<(String, Value)> {
     let mut request = api.ask("GET", path, ADMIN);
     if let Some(last) = last {
         request = request.header("Last-Event-ID", last);
@@ -21,7 +26,9 @@ async fn read(api: &Api, path: &str, last: Option<&str>, enough: impl Fn(&[(Stri
         let Some(bytes) = tokio::time::timeout(Duration::from_secs(60), stream.next()).await.unwrap() else { break };
         text.push_str(std::str::from_utf8(&bytes.unwrap()).unwrap());
         while let Some((event, rest)) = text.split_once("\n\n") {
-            let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_string());
+            let field = |name: &str| {
+                event.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_string())
+            };
             if let (Some(id), Some(data)) = (field("id:"), field("data:")) {
                 assert_eq!(field("event:").as_deref(), Some("job"));
                 events.push((id, serde_json::from_str(&data).unwrap()));

@@ -119,9 +119,13 @@ pub const ROUTES: &[Route] = &[
     route("patch", "/v1/accounts/{id}", Account, SERVICE, empty),
     route("post", "/v1/accounts/{id}/shred", Account, ADMINISTER, empty),
     route("get", "/v1/users", Nothing, ADMINISTER, none),
-    route("post", "/v1/users", Nothing, ADMINISTER, |n| {
-        json!({ "email": format!("u{n}@example.com"), "password": "a long password", "role": "viewer" })
-    }),
+    route(
+        "post",
+        "/v1/users",
+        Nothing,
+        ADMINISTER,
+        |n| json!({ "email": format!("u{n}@example.com"), "password": "a long password", "role": "viewer" }),
+    ),
     route("get", "/v1/users/{id}", User, ADMINISTER, none),
     route("patch", "/v1/users/{id}", User, ADMINISTER, empty),
     route("get", "/v1/tokens", Nothing, ADMINISTER, none),

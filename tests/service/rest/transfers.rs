@@ -163,6 +163,8 @@ async fn a_download_goes_on_where_it_was_cut_and_can_be_handed_on() {
     let audit = api.get("/v1/audit?action=export.").await.is(200).json;
     let by_link = audit["entries"].as_array().unwrap().iter().filter(|one| one["actor"] == "link").count();
     assert_eq!(by_link, 2, "{audit}");
-    api.post(&format!("/v1/snapshots/{snapshot}/exports"), json!({ "format": "zip" })).await.is_problem(422, "invalid-value");
+    api.post(&format!("/v1/snapshots/{snapshot}/exports"), json!({ "format": "zip" }))
+        .await
+        .is_problem(422, "invalid-value");
     api.stop().await;
 }
