@@ -16,5 +16,6 @@ mod cancelled;
 mod died;
 mod jobs;
 mod operate;
+mod rest;
 mod side_by_side;
 mod world;

@@ -5,14 +5,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::server::auth::{Principal, Right, secret};
+use crate::server::auth::{Principal, Right};
 use crate::server::catalog::{self, from_microseconds};
 use crate::server::fault::{Fault, Outcome, Problem};
+use crate::server::operate::{EventKind, check_url, new_secret};
 
 use super::Desk;
 
 /// Webhooks of one account.
 const WEBHOOKS_MAX: usize = 50;
+/// Bytes of an address.
+const URL_MAX: usize = 2000;
 /// Deliveries of one list.
 const LISTED_MAX: i64 = 200;
 /// What is told when somebody tries a webhook.
@@ -84,38 +87,26 @@ pub struct MadeWebhook {
 /// Makes a webhook.
 pub async fn create(desk: &Desk, who: &Principal, request: NewWebhook) -> Outcome<MadeWebhook> {
     desk.need(who, Right::Administer)?;
-    let url = reqwest::Url::parse(request.url.trim());
-    let is_web = |url: &reqwest::Url| {
-        matches!(url.scheme(), "https" | "http")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-    };
-    let Some(url) = url.ok().filter(is_web).filter(|url| url.as_str().len() <= 2000) else {
-        return Err(Fault::invalid(
-            "url",
-            "url is a whole address such as https://example.com/hooks, without a password",
-        ));
-    };
-    if url.scheme() == "http" && !desk.config.webhooks.allow_private {
-        return Err(Fault::invalid("url", "url begins with https://, unless the operator allows plain HTTP"));
+    let text = request.url.trim();
+    if text.len() > URL_MAX {
+        return Err(Fault::invalid("url", format!("url is at most {URL_MAX} bytes")));
     }
-    let is_event = |event: &String| {
-        event.len() <= 64 && event.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'_'))
-    };
-    if request.events.len() > 32 || !request.events.iter().all(|event| is_event(event) && !event.is_empty()) {
-        return Err(Fault::invalid("events", "events are up to 32 names such as snapshot.completed"));
+    let url = check_url(text, desk.config.webhooks.allow_private);
+    let url = url.map_err(|error| Fault::invalid("url", error.to_string()))?;
+    if let Some(unknown) = request.events.iter().find(|event| EventKind::of(event).is_none()) {
+        let known: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        return Err(Fault::invalid("events", format!("{unknown:?} is no event; there are {}", known.join(", "))));
     }
     let account = desk.account(who).await?;
     if desk.catalog.webhooks(&account.id).await?.len() >= WEBHOOKS_MAX {
         return Err(Fault::new(Problem::Refused, format!("an account has at most {WEBHOOKS_MAX} webhooks")));
     }
-    let own = format!("whsec_{}", secret::new(&*desk.surroundings().entropy));
+    let own = new_secret(&*desk.surroundings().entropy);
     let sealed = desk.vault.seal(&account.id, own.as_bytes())?;
     let webhook = desk.catalog.add_webhook(&account.id, url.as_str(), &request.events, &sealed).await?;
     let detail = json!({ "url": webhook.url, "events": webhook.events });
     desk.note(who, "webhook.create", &webhook.id, detail).await?;
-    Ok(MadeWebhook { webhook: Webhook::of(&webhook), secret: Some(own) })
+    Ok(MadeWebhook { webhook: Webhook::of(&webhook), secret: Some(own.to_string()) })
 }
 
 /// Removes a webhook.
@@ -176,7 +167,7 @@ pub async fn test(desk: &Desk, who: &Principal, id: &str) -> Outcome<Deliveries>
     desk.need(who, Right::Administer)?;
     let webhook = desk.catalog.webhook(&who.account, id).await?;
     let at = from_microseconds(desk.catalog.now_us());
-    let body = json!({ "event": TEST, "at": at, "account": who.account, "data": { "webhook": webhook.id } });
+    let body = json!({ "type": TEST, "timestamp": at, "data": { "account": who.account, "webhook": webhook.id } });
     desk.catalog.add_delivery(&webhook, TEST, &body.to_string()).await?;
     desk.note(who, "webhook.test", id, json!({ "url": webhook.url })).await?;
     deliveries(desk, who, id).await

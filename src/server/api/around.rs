@@ -41,7 +41,7 @@ pub async fn around(State(desk): State<Arc<Desk>>, mut request: Request, next: N
     request.extensions_mut().insert(origin.clone());
     let id = origin.request_id.clone();
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_string());
-    let span = tracing::info_span!("request", request_id = %id, method = %request.method(), path = matched);
+    let span = tracing::info_span!("request", request_id = %id, address = origin.address, method = %request.method(), path = matched);
     let answered = answer(&desk, request, next).instrument(span.clone()).await;
     let mut response = span.in_scope(|| complete(answered, &path, &id));
     let headers = response.headers_mut();
@@ -93,6 +93,10 @@ fn complete(response: Response<Body>, path: &str, id: &str) -> Response<Body> {
     if let Some(fault) = response.extensions().get::<Fault>() {
         match &fault.inside {
             Some(inside) => tracing::error!(problem = fault.problem.name(), "{inside}"),
+            // Who tries what is not theirs is to be seen.
+            None if matches!(fault.problem.status(), 401 | 403 | 429) => {
+                tracing::warn!(problem = fault.problem.name(), "{}", fault.detail);
+            }
             None => tracing::debug!(problem = fault.problem.name(), "{}", fault.detail),
         }
         return with_headers(problem::response(fault, path, id), &response);

@@ -23,7 +23,7 @@ use crate::server::api::idempotency::Replay;
 use crate::server::api::problem::Answer;
 use crate::server::api::respond::accepted;
 
-use super::Routes;
+use super::kind::Routes;
 
 pub fn routes() -> Routes {
     Routes::new()
