@@ -72,7 +72,7 @@ fn own_password(shell: &Shell, filled: &Filled) -> Markup {
             (hidden(shell))
             @if let Some(error) = filled.error("") { (said("bad", error)) }
             (Field { name: "current", label: "Present password", hint: "", optional: false }.line(filled, "password", ""))
-            (Field { name: "password", label: "New password", hint: "12 characters at least", optional: false }.line(filled, "new-password", ""))
+            (Field { name: "password", label: "New password", hint: "10 characters at least", optional: false }.line(filled, "new-password", ""))
             div class="buttons" { button type="submit" class="button" { "Change password" } }
         }
     }

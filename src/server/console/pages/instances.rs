@@ -62,7 +62,7 @@ fn line(shell: &Shell, row: &InstanceRow) -> Markup {
             }
             td data-label="Last 30 days" { (strip(&row.days)) }
             td data-label="Last snapshot" { @if let Some(last) = &row.last { (ago(shell, last.created_at)) } @else { span class="quiet" { "none" } } }
-            td data-label="Next due" { @if let Some(due) = row.next_due { (ago(shell, due)) } @else { span class="quiet" { "not scheduled" } } }
+            td data-label="Next due" { @if let Some(due) = view.next_due_at { (ago(shell, due)) } @else { span class="quiet" { "not scheduled" } } }
             td data-label="Size" class="number" { @if let Some(last) = &row.last { (size(last.bytes_total)) } @else { span class="quiet" { "–" } } }
             td data-label="Snapshots" class="number" { (view.snapshots) }
         }

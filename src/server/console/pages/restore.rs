@@ -3,26 +3,27 @@
 use maud::{Markup, html};
 
 use super::take::which;
+use crate::server::actions::restores::RestorePlan;
+use crate::server::actions::snapshots::Snapshot;
 use crate::server::console::layout::panel;
 use crate::server::console::link;
 use crate::server::console::parts::basics::{facts, notice, said};
 use crate::server::console::parts::field::{Field, Form, tick};
 use crate::server::console::parts::text::{count, percent, size};
 use crate::server::console::view::{Filled, Section, Shell};
-use crate::service::{RestoreOutcome, SnapshotView};
 
 /// What a restore would do, as far as it is known.
 pub enum Planned<'a> {
     /// It is found out while the form is open: by the script, or on a page of its own.
     Later,
     /// What it would do.
-    Known(&'a RestoreOutcome),
+    Known(&'a RestorePlan),
     /// Why it cannot be restored there.
     Refused(&'a str),
 }
 
 /// The form. `targets` are the instances that it may go to.
-pub fn form(shell: &Shell, view: &SnapshotView, targets: &[String], planned: &Planned<'_>, filled: &Filled) -> Markup {
+pub fn form(shell: &Shell, view: &Snapshot, targets: &[String], planned: &Planned<'_>, filled: &Filled) -> Markup {
     let to = filled.value("to").unwrap_or(&view.instance);
     let choices: Vec<(&str, String)> = targets
         .iter()
@@ -50,7 +51,7 @@ pub fn form(shell: &Shell, view: &SnapshotView, targets: &[String], planned: &Pl
     panel(shell, Section::Backups, "Restore a snapshot", form.render(shell, fields))
 }
 
-fn components(view: &SnapshotView, filled: &Filled) -> Markup {
+fn components(view: &Snapshot, filled: &Filled) -> Markup {
     let all = std::iter::once(("", "All of them".to_string()));
     let choices: Vec<(&str, String)> = all
         .chain(view.components.iter().map(|component| {
@@ -69,8 +70,8 @@ pub fn plan(planned: &Planned<'_>) -> Markup {
     }
 }
 
-fn known(outcome: &RestoreOutcome) -> Markup {
-    let report = &outcome.report;
+fn known(outcome: &RestorePlan) -> Markup {
+    let report = outcome;
     let (written, total) = (report.bytes_written, report.bytes_total);
     let row = |number: u64| (number > 0).then(|| html! { (count(number)) });
     html! {
@@ -83,7 +84,6 @@ fn known(outcome: &RestoreOutcome) -> Markup {
             ("Overwrites", Some(html! { code { (outcome.target) } })),
             ("Files changed", row(report.files_changed)),
             ("Removed", row(report.removed)),
-            ("Set to zero", (report.bytes_zeroed > 0).then(|| html! { (size(report.bytes_zeroed)) })),
             ("Only owner, mode or time", row(report.metadata_changed)),
         ]))
     }

@@ -3,13 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
+use crate::server::actions::snapshots::Snapshot;
 use crate::server::console::layout::panel;
 use crate::server::console::link;
 use crate::server::console::parts::basics::notice;
 use crate::server::console::parts::field::{Field, Form, choice, tick};
 use crate::server::console::parts::text::{counted, days, exact, full, kind, size};
 use crate::server::console::view::{Filled, InstanceRow, Section, Shell};
-use crate::service::{Plan, SnapshotView};
+use crate::service::Plan;
 
 /// A component that is captured only where it is asked for.
 #[derive(Debug, Clone)]
@@ -50,10 +51,10 @@ pub fn take(shell: &Shell, row: &InstanceRow, plan: &Plan, optional: &[OptionalC
 }
 
 /// A line that says which snapshot is meant.
-pub fn which(shell: &Shell, view: &SnapshotView) -> Markup {
+pub fn which(shell: &Shell, view: &Snapshot) -> Markup {
     html! {
         p class="which" {
-            "The " (kind(view.kind).to_lowercase()) " snapshot of " strong { (view.instance) } " from " strong title=(full(shell, view.created_at)) { (exact(shell, view.created_at)) }
+            "The " (kind(&view.kind).to_lowercase()) " snapshot of " strong { (view.instance) } " from " strong title=(full(shell, view.created_at)) { (exact(shell, view.created_at)) }
             ", " (size(view.bytes_total))
             @if let Some(words) = view.description.as_deref().filter(|words| !words.is_empty()) { ": “" (words) "”" }
             "."
@@ -63,7 +64,7 @@ pub fn which(shell: &Shell, view: &SnapshotView) -> Markup {
 
 fn small(
     shell: &Shell,
-    view: &SnapshotView,
+    view: &Snapshot,
     tab: &str,
     title: &str,
     (submit, tone): (&str, &str),
@@ -76,13 +77,7 @@ fn small(
 }
 
 /// Exporting one. `refused` are the formats that it does not have, each with why.
-pub fn export(
-    shell: &Shell,
-    view: &SnapshotView,
-    format: &str,
-    refused: &[(String, String)],
-    filled: &Filled,
-) -> Markup {
+pub fn export(shell: &Shell, view: &Snapshot, format: &str, refused: &[(String, String)], filled: &Filled) -> Markup {
     let format = filled.value("format").unwrap_or(format);
     let formats = [
         ("dump", ".dump", "What the database's own tool reads"),
@@ -113,7 +108,7 @@ pub fn export(
 }
 
 /// Creating an instance from one.
-pub fn clone(shell: &Shell, view: &SnapshotView, source: Option<&str>, filled: &Filled) -> Markup {
+pub fn clone(shell: &Shell, view: &Snapshot, source: Option<&str>, filled: &Filled) -> Markup {
     let fields = html! {
         (Field { name: "name", label: "Name of the new instance", hint: "Letters, digits, “.”, “_” and “-”", optional: false }.line(filled, "text", &format!("{}-copy", view.instance)))
         (Field { name: "source", label: "Where its data goes", hint: "A database that does not exist yet, or an empty folder. Without one the instance lives here alone, at no cost, until it is restored or exported.", optional: true }.line(filled, "text", ""))
@@ -123,7 +118,7 @@ pub fn clone(shell: &Shell, view: &SnapshotView, source: Option<&str>, filled: &
 }
 
 /// Holding one.
-pub fn hold(shell: &Shell, view: &SnapshotView, filled: &Filled) -> Markup {
+pub fn hold(shell: &Shell, view: &Snapshot, filled: &Filled) -> Markup {
     let default =
         view.hold_until.unwrap_or_else(|| later(shell.now, 30)).to_zoned(shell.zone.clone()).date().to_string();
     let fields = html! {
@@ -139,7 +134,7 @@ fn later(now: Timestamp, days: i64) -> Timestamp {
 }
 
 /// Deleting one.
-pub fn delete(shell: &Shell, view: &SnapshotView, grace: &str, filled: &Filled) -> Markup {
+pub fn delete(shell: &Shell, view: &Snapshot, grace: &str, filled: &Filled) -> Markup {
     let held = view.hold_until.filter(|until| *until > shell.now);
     let fields = html! {
         @match held {
@@ -151,7 +146,7 @@ pub fn delete(shell: &Shell, view: &SnapshotView, grace: &str, filled: &Filled) 
 }
 
 /// Bringing a deleted one back.
-pub fn undelete(shell: &Shell, view: &SnapshotView, filled: &Filled) -> Markup {
+pub fn undelete(shell: &Shell, view: &Snapshot, filled: &Filled) -> Markup {
     let until =
         view.purge_after.map(|after| html! { p { "Its data is there until " (full(shell, after)) " at least." } });
     small(
@@ -166,7 +161,7 @@ pub fn undelete(shell: &Shell, view: &SnapshotView, filled: &Filled) -> Markup {
 }
 
 /// Proving one.
-pub fn drill(shell: &Shell, view: &SnapshotView, filled: &Filled) -> Markup {
+pub fn drill(shell: &Shell, view: &Snapshot, filled: &Filled) -> Markup {
     let fields = html! {
         p { "It is restored into a server that is started for it alone and thrown away afterwards, and looked at with the database's own checks. Nothing that is in use is touched." }
         (Field { name: "query", label: "A query to run too", hint: "It must give a result: SELECT count(*) FROM orders", optional: true }.line(filled, "text", ""))
