@@ -18,7 +18,6 @@ use crate::service::Plans;
 use crate::source::program::Programs;
 
 use super::actions::Desk;
-use super::api;
 use super::auth::DEFAULT_ACCOUNT;
 use super::catalog::Catalog;
 use super::config::Config;
@@ -27,6 +26,7 @@ use super::scheduler::{Pace, Scheduler};
 use super::state::{Folders, State};
 use super::tenants::{Tenants, TenantsConfig};
 use super::vault::Vault;
+use super::{api, console};
 
 /// Who sends its request's head slower than that is sent away.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
@@ -86,7 +86,7 @@ impl Server {
         if state.config.scheduler.enabled {
             duties.spawn(parts.scheduler.run(stopping.clone()));
         }
-        let router = api::router(desk);
+        let router = api::router(desk.clone()).merge(console::router(desk));
         let (http, serving) = listen(&state.config, router).await?;
         let address = http.listening().await.ok_or_else(|| {
             Error::Failed(format!("cannot listen on {}: is another program there?", state.config.listen))

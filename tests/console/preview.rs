@@ -56,11 +56,12 @@ pub const PAGES: &[(&str, Draw)] = &[
         take::export(
             shell,
             &sample::environment_snapshot(),
-            "dump",
+            &take::ExportOf { format: "dump".into(), only: Some("table=public.orders".into()), ..Default::default() },
             &[("tar".into(), "it has none".into())],
             &Filled::default(),
         )
     }),
+    ("undo", |shell| restore::undo(shell, &one(), &Filled::default())),
     ("clone", |shell| take::clone(shell, &one(), Some("postgres://backup@db/orders"), &Filled::default())),
     ("hold", |shell| take::hold(shell, &sample::snapshots()[3].view, &Filled::default())),
     ("delete", |shell| take::delete(shell, &one(), "7 days", &Filled::default())),

@@ -30,7 +30,7 @@ pub fn choose(shell: &Shell, view: &Snapshot, others: &[Snapshot]) -> Markup {
         } @else {
             form class="form" method="get" action=(link::snapshot(&view.id, "compare")) {
                 p { "What became of " strong { (view.instance) } " between another snapshot and the one of " strong { (exact(shell, view.created_at)) } "?" }
-                (Field { name: "with", label: "Compare with", hint: "", optional: false }.select(&Filled::default(), default, &choices))
+                (Field { name: "with", id: "", label: "Compare with", hint: "", optional: false }.select(&Filled::default(), default, &choices))
                 div class="buttons" {
                     a class="button" href=(link::snapshot(&view.id, "")) data-close { "Cancel" }
                     button type="submit" class="button primary" { "Compare" }

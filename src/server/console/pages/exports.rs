@@ -54,7 +54,7 @@ fn line(shell: &Shell, row: &ExportRow) -> Markup {
             td data-label="Kept until" { (ago(shell, row.view.expires_at)) }
             td class="act" {
                 @if row.status == "ready" {
-                    a class="button" href={ (address) "/download" } { (icon("download")) "Download" }
+                    a class="button" href=(row.view.content_url.as_deref().unwrap_or_default()) download { (icon("download")) "Download" }
                     (button(shell, &format!("{address}/link"), "quiet", None, "Make a link"))
                 }
             }

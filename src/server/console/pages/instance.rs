@@ -67,8 +67,8 @@ fn warnings(shell: &Shell, row: &InstanceRow) -> Markup {
                 strong { "A restore over this instance was cut short" } " (it is " (stage) "). Until it is over, nothing is captured and nothing is restored."
                 @if shell.may_operate() {
                     div class="actions" {
-                        (button(shell, &link::instance(name, "resume"), "primary", None, "Finish it"))
-                        (button(shell, &link::instance(name, "abort"), "", None, "Go back to what was there before"))
+                        (button(shell, &link::instance(name, "unfinished/resume"), "primary", None, "Finish it"))
+                        (button(shell, &link::instance(name, "unfinished/abort"), "", None, "Go back to what was there before"))
                     }
                 }
             },

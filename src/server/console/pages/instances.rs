@@ -89,11 +89,11 @@ pub fn add(shell: &Shell, plans: &[&Plan], filled: &Filled) -> Markup {
     let choices: Vec<(&str, String)> =
         plans.iter().map(|plan| (plan.name.as_str(), format!("{} – {}", plan.name, plan.description))).collect();
     let fields = html! {
-        (Field { name: "name", label: "Name", hint: "Letters, digits, “.”, “_” and “-”", optional: false }.line(filled, "text", ""))
-        (Field { name: "source", label: "Source", hint: "postgres://user@host/db, mariadb://…, redis://…, neo4j:/home#db, sqlite:/file, files:/folder, env:FILE.toml. Without one it lives here alone, and dumps are loaded into it.", optional: true }.line(filled, "text", ""))
-        (Field { name: "password", label: "Password", hint: "Of the database. It is kept sealed, and never shown again.", optional: true }.line(filled, "new-password", ""))
-        (Field { name: "plan", label: "Plan", hint: "", optional: false }.select(filled, "unlimited", &choices))
-        (Field { name: "description", label: "Description", hint: "", optional: true }.line(filled, "text", ""))
+        (Field { name: "name", id: "", label: "Name", hint: "Letters, digits, “.”, “_” and “-”", optional: false }.line(filled, "text", ""))
+        (Field { name: "source", id: "", label: "Source", hint: "postgres://user@host/db, mariadb://…, redis://…, neo4j:/home#db, sqlite:/file, files:/folder, env:FILE.toml. Without one it lives here alone, and dumps are loaded into it.", optional: true }.line(filled, "text", ""))
+        (Field { name: "password", id: "", label: "Password", hint: "Of the database. It is kept sealed, and never shown again.", optional: true }.line(filled, "new-password", ""))
+        (Field { name: "plan", id: "", label: "Plan", hint: "", optional: false }.select(filled, "unlimited", &choices))
+        (Field { name: "description", id: "", label: "Description", hint: "", optional: true }.line(filled, "text", ""))
     };
     let form =
         Form { action: "/console/add-instance", filled, submit: "Add instance", tone: "primary", back: link::HOME };

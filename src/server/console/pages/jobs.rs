@@ -7,7 +7,7 @@ use super::snapshots::pages;
 use crate::server::actions::jobs::Job;
 use crate::server::console::layout::page;
 use crate::server::console::link;
-use crate::server::console::parts::basics::{empty, facts, heading, icon, notice, status};
+use crate::server::console::parts::basics::{dialog_link, empty, facts, heading, icon, notice, status};
 use crate::server::console::parts::field::button;
 use crate::server::console::parts::progress;
 use crate::server::console::parts::text::{ago, count, full, job as job_words, size, took};
@@ -101,7 +101,7 @@ fn outcome(shell: &Shell, job: &Job) -> Markup {
     let number = |name: &str| {
         result.get(name).and_then(Value::as_u64).filter(|number| *number > 0).map(|number| html! { (count(number)) })
     };
-    let export = text("export").map(|id| format!("/console/exports/{}/download", link::encoded(id)));
+    let export = text("export").map(|id| format!("/v1/exports/{}/content", link::encoded(id)));
     let safety = text("safety_snapshot");
     html! {
         section class="panel outcome" {
@@ -122,7 +122,7 @@ fn outcome(shell: &Shell, job: &Job) -> Markup {
             @if let Some(id) = safety {
                 p { "The state before is kept: " a href=(link::snapshot(id, "")) { "safety snapshot " code { (id) } } "." }
                 @if shell.may_operate() && job.kind == "restore" {
-                    @if let Some(name) = &job.instance { (button(shell, &link::instance(name, "undo"), "", Some("restore"), "Undo this restore")) }
+                    (dialog_link(&link::snapshot(id, "undo"), "", Some("restore"), "Undo this restore…"))
                 }
             }
         }

@@ -35,7 +35,7 @@ pub fn form(shell: &Shell, view: &Snapshot, targets: &[String], planned: &Planne
     let fields = html! {
         (which(shell, view))
         (notice("bad", html! { strong { "This overwrites all data of the instance" } " with what the snapshot holds. What was written since then is no longer there." }))
-        (Field { name: "to", label: "Restore over", hint: "", optional: false }.select(filled, to, &choices))
+        (Field { name: "to", id: "", label: "Restore over", hint: "", optional: false }.select(filled, to, &choices))
         @if !view.components.is_empty() { (components(view, filled)) }
         div id="plan" class="plan" aria-live="polite" hx-get=(plan_address) hx-trigger="load, change from:#to, change from:#component" hx-include="#to, #component" {
             (plan(planned))
@@ -44,7 +44,7 @@ pub fn form(shell: &Shell, view: &Snapshot, targets: &[String], planned: &Planne
             }
         }
         (tick("safety", "yes", !filled.is_sent() || filled.has("safety", "yes"), "Take a safety snapshot first", "The state before can then be brought back. Without it a restore cannot be undone."))
-        (Field { name: "confirm", label: "Type RESTORE to confirm", hint: "", optional: false }.typed(filled, "RESTORE"))
+        (Field { name: "confirm", id: "", label: "Type RESTORE to confirm", hint: "", optional: false }.typed(filled, "RESTORE"))
     };
     let (action, back) = (link::snapshot(&view.id, "restore"), link::snapshot(&view.id, ""));
     let form = Form { action: &action, filled, submit: "Restore", tone: "danger", back: &back };
@@ -58,7 +58,20 @@ fn components(view: &Snapshot, filled: &Filled) -> Markup {
             (component.name.as_str(), format!("{} ({})", component.name, size(component.bytes_total)))
         }))
         .collect();
-    Field { name: "component", label: "Components", hint: "", optional: false }.select(filled, "", &choices)
+    Field { name: "component", id: "", label: "Components", hint: "", optional: false }.select(filled, "", &choices)
+}
+
+/// Going back to the state before the latest restore over the snapshot's instance.
+pub fn undo(shell: &Shell, view: &Snapshot, filled: &Filled) -> Markup {
+    let fields = html! {
+        p { "The instance " strong { (view.instance) } " goes back to the state before its latest restore, which was kept as a safety snapshot." }
+        (notice("bad", html! { strong { "This overwrites all data of the instance." } " What was written since the restore is no longer there." }))
+        (tick("safety", "yes", !filled.is_sent() || filled.has("safety", "yes"), "Take a safety snapshot first", "The state now can then be brought back"))
+        (Field { name: "confirm", id: "", label: "Type RESTORE to confirm", hint: "", optional: false }.typed(filled, "RESTORE"))
+    };
+    let (action, back) = (link::snapshot(&view.id, "undo"), link::snapshot(&view.id, ""));
+    let form = Form { action: &action, filled, submit: "Undo the restore", tone: "danger", back: &back };
+    panel(shell, Section::Backups, "Undo a restore", form.render(shell, fields))
 }
 
 /// What the form shows of the plan. It is loaded into the form alone, too.

@@ -109,12 +109,12 @@ fn form(shell: &Shell, name: &str, view: &Policy, zones: &[String], filled: &Fil
                 legend { "Window" }
                 p class="hint" { "Snapshots begin only within it. It may pass midnight; empty, the whole day counts." }
                 div class="row" {
-                    (Field { name: "window_begin", label: "From", hint: "", optional: true }.line(filled, "time", begin))
-                    (Field { name: "window_end", label: "To", hint: "", optional: true }.line(filled, "time", if end == "24:00" { "00:00" } else { end }))
+                    (Field { name: "window_begin", id: "", label: "From", hint: "", optional: true }.line(filled, "time", begin))
+                    (Field { name: "window_end", id: "", label: "To", hint: "", optional: true }.line(filled, "time", if end == "24:00" { "00:00" } else { end }))
                 }
             }
             (zone(&policy, zones, filled))
-            (Field { name: "retention_days", label: "Keep for so many days", hint: &kept_hint(view), optional: true }.line(filled, "number", &kept))
+            (Field { name: "retention_days", id: "", label: "Keep for so many days", hint: &kept_hint(view), optional: true }.line(filled, "number", &kept))
             p class="hint" { "A change touches only new snapshots: those that are there keep the expiry that they were given." }
             @if shell.may_operate() {
                 div class="buttons" { button type="submit" class="button primary" { (if view.origin == "own" { "Save schedule" } else { "Give it this schedule" }) } }

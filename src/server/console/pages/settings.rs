@@ -55,12 +55,12 @@ fn form(shell: &Shell, row: &InstanceRow, plans: &[&Plan], filled: &Filled) -> M
         form class="form" method="post" action=(link::instance(&view.name, "settings")) {
             (hidden(shell))
             @if let Some(error) = filled.error("") { (said("bad", error)) }
-            (Field { name: "plan", label: "Plan", hint: "New snapshots follow it; those that are there keep what they were given", optional: false }.select(filled, &view.plan, &choices))
-            (Field { name: "source", label: "Source", hint: "A password in it is kept sealed. Empty: it lives here alone.", optional: true }.line(filled, "text", view.source.as_deref().unwrap_or_default()))
-            (Field { name: "password", label: "New password", hint: "Empty: it stays as it is", optional: true }.line(filled, "new-password", ""))
-            (Field { name: "retention_days", label: "Keep its snapshots for so many days", hint: "Without a number, as the plan says", optional: true }.line(filled, "number", &retain))
+            (Field { name: "plan", id: "", label: "Plan", hint: "New snapshots follow it; those that are there keep what they were given", optional: false }.select(filled, &view.plan, &choices))
+            (Field { name: "source", id: "", label: "Source", hint: "A password in it is kept sealed. Empty: it lives here alone.", optional: true }.line(filled, "text", view.source.as_deref().unwrap_or_default()))
+            (Field { name: "password", id: "", label: "New password", hint: "Empty: it stays as it is", optional: true }.line(filled, "new-password", ""))
+            (Field { name: "retention_days", id: "", label: "Keep its snapshots for so many days", hint: "Without a number, as the plan says", optional: true }.line(filled, "number", &retain))
             input type="hidden" name="etag" value=(view.etag);
-            (Field { name: "description", label: "Description", hint: "", optional: true }.line(filled, "text", view.description.as_deref().unwrap_or_default()))
+            (Field { name: "description", id: "", label: "Description", hint: "", optional: true }.line(filled, "text", view.description.as_deref().unwrap_or_default()))
             (tick("always_read", "yes", if filled.is_sent() { filled.has("always_read", "yes") } else { view.always_read }, "Read every file each time", "Also where size, times and inode are as before. Slower; for files that are changed behind the system's back."))
             @if shell.may_operate() { div class="buttons" { button type="submit" class="button primary" { "Save" } } }
         }
@@ -73,7 +73,7 @@ pub fn remove(shell: &Shell, row: &InstanceRow, filled: &Filled) -> Markup {
     let fields = html! {
         p { "The definition of " strong { (name) } " goes, with its schedule and the password that is kept for it. " (counted(row.view.snapshots, "snapshot stays", "snapshots stay")) ", and can still be exported, and restored as a new instance." }
         (notice("warn", "No snapshot is taken of it any more."))
-        (Field { name: "confirm", label: &format!("Type {name} to confirm"), hint: "", optional: false }.typed(filled, name))
+        (Field { name: "confirm", id: "", label: &format!("Type {name} to confirm"), hint: "", optional: false }.typed(filled, name))
     };
     let (action, back) = (link::instance(name, "remove"), link::instance(name, "settings"));
     let form = Form { action: &action, filled, submit: "Remove instance", tone: "danger", back: &back };

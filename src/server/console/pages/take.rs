@@ -33,8 +33,8 @@ pub fn take(shell: &Shell, row: &InstanceRow, plan: &Plan, optional: &[OptionalC
         @if let Some(available) = plan.available {
             (notice("warn", html! { "Plan " (plan.name) " makes only the latest " (counted(u64::from(available), "snapshot", "snapshots")) " available: this one takes the place of the one before." }))
         }
-        (Field { name: "description", label: "Description", hint: "What it is for: “before the migration”", optional: true }.line(filled, "text", ""))
-        (Field { name: "retention_days", label: "Keep for so many days", hint: &kept, optional: true }.line(filled, "number", ""))
+        (Field { name: "description", id: "", label: "Description", hint: "What it is for: “before the migration”", optional: true }.line(filled, "text", ""))
+        (Field { name: "retention_days", id: "", label: "Keep for so many days", hint: &kept, optional: true }.line(filled, "number", ""))
         @if !optional.is_empty() {
             fieldset {
                 legend { "Also include" }
@@ -76,9 +76,22 @@ fn small(
     panel(shell, Section::Backups, title, form.render(shell, html! { (which(shell, view)) (fields) }))
 }
 
+/// What of a snapshot is exported, and as what.
+#[derive(Debug, Clone, Default)]
+pub struct ExportOf {
+    /// As what, unless the form says otherwise.
+    pub format: String,
+    /// One component.
+    pub component: Option<String>,
+    /// One path of it.
+    pub path: Option<String>,
+    /// One table or key of it.
+    pub only: Option<String>,
+}
+
 /// Exporting one. `refused` are the formats that it does not have, each with why.
-pub fn export(shell: &Shell, view: &Snapshot, format: &str, refused: &[(String, String)], filled: &Filled) -> Markup {
-    let format = filled.value("format").unwrap_or(format);
+pub fn export(shell: &Shell, view: &Snapshot, of: &ExportOf, refused: &[(String, String)], filled: &Filled) -> Markup {
+    let format = filled.value("format").unwrap_or(&of.format);
     let formats = [
         ("dump", ".dump", "What the database's own tool reads"),
         ("tar.gz", ".tar.gz", "An archive; of a database it holds its dump"),
@@ -90,6 +103,9 @@ pub fn export(shell: &Shell, view: &Snapshot, format: &str, refused: &[(String, 
         }))
         .collect();
     let fields = html! {
+        @for (name, value, words) in [("path", &of.path, "Only"), ("only", &of.only, "Only")] {
+            @if let Some(value) = value { p { (words) " " code { (value) } } input type="hidden" name=(name) value=(value); }
+        }
         fieldset {
             legend { "Format" }
             @for (value, label, hint) in formats {
@@ -100,7 +116,7 @@ pub fn export(shell: &Shell, view: &Snapshot, format: &str, refused: &[(String, 
             }
         }
         @if !view.components.is_empty() {
-            (Field { name: "component", label: "Component", hint: "A .dump is of one component", optional: false }.select(filled, "", &components))
+            (Field { name: "component", id: "", label: "Component", hint: "A .dump is of one component", optional: false }.select(filled, of.component.as_deref().unwrap_or_default(), &components))
         }
         p class="hint" { "The file is made first, and kept for a while under Exports. From there it is downloaded, as often as you want." }
     };
@@ -110,8 +126,9 @@ pub fn export(shell: &Shell, view: &Snapshot, format: &str, refused: &[(String, 
 /// Creating an instance from one.
 pub fn clone(shell: &Shell, view: &Snapshot, source: Option<&str>, filled: &Filled) -> Markup {
     let fields = html! {
-        (Field { name: "name", label: "Name of the new instance", hint: "Letters, digits, “.”, “_” and “-”", optional: false }.line(filled, "text", &format!("{}-copy", view.instance)))
-        (Field { name: "source", label: "Where its data goes", hint: "A database that does not exist yet, or an empty folder. Without one the instance lives here alone, at no cost, until it is restored or exported.", optional: true }.line(filled, "text", ""))
+        (Field { name: "name", id: "", label: "Name of the new instance", hint: "Letters, digits, “.”, “_” and “-”", optional: false }.line(filled, "text", &format!("{}-copy", view.instance)))
+        (Field { name: "source", id: "", label: "Where its data goes", hint: "A database that does not exist yet, or an empty folder. Without one the instance lives here alone, at no cost, until it is restored or exported.", optional: true }.line(filled, "text", ""))
+        (Field { name: "password", id: "", label: "Password", hint: "Of the new source", optional: true }.line(filled, "new-password", ""))
         @if let Some(source) = source { p class="hint" { "The source of " (view.instance) " is " code { (source) } } }
     };
     small(shell, view, "clone", "Create an instance", ("Create instance", "primary"), filled, fields)
@@ -124,7 +141,7 @@ pub fn hold(shell: &Shell, view: &Snapshot, filled: &Filled) -> Markup {
     let fields = html! {
         @if let Some(until) = view.hold_until { (notice("calm", html! { "It is held until " (full(shell, until)) ". A hold can be made longer, and never shorter." })) }
         (notice("warn", "Nobody can shorten a hold: no owner of the account, and no administrator of the service. Until its end the snapshot cannot be deleted, and does not expire."))
-        (Field { name: "until", label: "Hold until the end of", hint: "", optional: false }.line(filled, "date", &default))
+        (Field { name: "until", id: "", label: "Hold until the end of", hint: "", optional: false }.line(filled, "date", &default))
     };
     small(shell, view, "hold", "Hold a snapshot", ("Hold", "primary"), filled, fields)
 }
@@ -164,7 +181,7 @@ pub fn undelete(shell: &Shell, view: &Snapshot, filled: &Filled) -> Markup {
 pub fn drill(shell: &Shell, view: &Snapshot, filled: &Filled) -> Markup {
     let fields = html! {
         p { "It is restored into a server that is started for it alone and thrown away afterwards, and looked at with the database's own checks. Nothing that is in use is touched." }
-        (Field { name: "query", label: "A query to run too", hint: "It must give a result: SELECT count(*) FROM orders", optional: true }.line(filled, "text", ""))
+        (Field { name: "query", id: "", label: "A query to run too", hint: "It must give a result: SELECT count(*) FROM orders", optional: true }.line(filled, "text", ""))
     };
     small(shell, view, "drill", "Prove a snapshot", ("Start the drill", "primary"), filled, fields)
 }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::server::actions::tokens::Token;
 use crate::server::console::layout::{page, panel};
 use crate::server::console::parts::basics::{badge, dialog_link, empty, heading, said};
-use crate::server::console::parts::field::{Field, Form, button, choice};
+use crate::server::console::parts::field::{Field, Form, button, tick};
 use crate::server::console::parts::text::{ago, time};
 use crate::server::console::view::{Filled, Section, Shell};
 
@@ -73,11 +73,11 @@ fn line(shell: &Shell, row: &Token) -> Markup {
 
 /// The form that makes one.
 pub fn create(shell: &Shell, filled: &Filled) -> Markup {
-    let scope = filled.value("scope").unwrap_or("read");
+    let ticked = |scope: &str| if filled.is_sent() { filled.has("scope", scope) } else { scope == "read" };
     let fields = html! {
-        (Field { name: "name", label: "Name", hint: "Where it is used: “backup host”", optional: false }.line(filled, "text", ""))
-        fieldset { legend { "What it may do" } @for (value, words, hint) in SCOPES { (choice("scope", value, value == scope, words, hint)) } }
-        (Field { name: "days", label: "Ends after so many days", hint: "Without a number it does not end by itself", optional: true }.line(filled, "number", "90"))
+        (Field { name: "name", id: "", label: "Name", hint: "Where it is used: “backup host”", optional: false }.line(filled, "text", ""))
+        fieldset { legend { "What it may do" } @for (value, words, hint) in SCOPES { (tick("scope", value, ticked(value), words, hint)) } }
+        (Field { name: "days", id: "", label: "Ends after so many days", hint: "Without a number it does not end by itself", optional: true }.line(filled, "number", "90"))
     };
     let form = Form {
         action: "/console/tokens/new",

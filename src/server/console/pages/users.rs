@@ -63,8 +63,8 @@ fn line(shell: &Shell, row: &UserRow) -> Markup {
 /// The form that adds one.
 pub fn add(shell: &Shell, filled: &Filled) -> Markup {
     let fields = html! {
-        (Field { name: "email", label: "E-mail address", hint: "", optional: false }.line(filled, "email", ""))
-        (Field { name: "password", label: "First password", hint: "10 characters at least. Hand it over safely; they can change it.", optional: false }.line(filled, "new-password", ""))
+        (Field { name: "email", id: "", label: "E-mail address", hint: "", optional: false }.line(filled, "email", ""))
+        (Field { name: "password", id: "", label: "First password", hint: "10 characters at least. Hand it over safely; they can change it.", optional: false }.line(filled, "new-password", ""))
         (roles(filled, "viewer"))
     };
     form(shell, "/console/users/new", "Add a user", ("Add user", "primary"), filled, fields)
@@ -80,8 +80,9 @@ pub fn role(shell: &Shell, row: &UserRow, filled: &Filled) -> Markup {
 /// The form that sets a password.
 pub fn password(shell: &Shell, row: &UserRow, filled: &Filled) -> Markup {
     let fields = html! {
+        input type="hidden" name="etag" value=(row.view.etag);
         p { "All sessions of " strong { (row.view.email) } " end." }
-        (Field { name: "password", label: "New password", hint: "10 characters at least", optional: false }.line(filled, "new-password", ""))
+        (Field { name: "password", id: "", label: "New password", hint: "10 characters at least", optional: false }.line(filled, "new-password", ""))
     };
     form(
         shell,
