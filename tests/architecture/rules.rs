@@ -154,6 +154,7 @@ const CALLS: &[Call] = &[
             ("repo/", "the derived index, which lives in a local folder"),
             ("bench/", "the data that it measures on, in the place that is handed in"),
             ("server/config/", "the files that the config names"),
+            ("server/operate/", "whether the data folder can be written to, and has space"),
             ("server/state.rs", "the data folder's parts, which it makes"),
             ("server/work/files.rs", "uploads, which it removes"),
             ("server/tenants.rs", "the accounts' folders, each around a repository"),
