@@ -85,7 +85,8 @@ fn refused(fault: Fault) -> Response<Body> {
 fn is_stream(request: &Request) -> bool {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     request.method() == Method::PATCH && path == Some("/v1/loads/{id}")
-        || request.method() == Method::POST && path == Some("/v1/instances/{id}/loads/file")
+        || request.method() == Method::POST
+            && matches!(path, Some("/v1/instances/{id}/loads/file" | "/console/instances/{name}/load"))
 }
 
 /// Turns what a handler, or axum itself, refused into a problem.
@@ -103,6 +104,10 @@ fn complete(response: Response<Body>, path: &str, id: &str) -> Response<Body> {
     }
     let status = response.status();
     let kind = header(response.headers(), &CONTENT_TYPE).unwrap_or_default();
+    // The console's pages say themselves what went wrong.
+    if kind.starts_with("text/html") {
+        return response;
+    }
     if (status.is_client_error() || status.is_server_error()) && kind != PROBLEM_JSON {
         let problem = Problem::of_status(status.as_u16());
         let fault = Fault::new(problem, problem.advice());
