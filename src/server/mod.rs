@@ -1,8 +1,15 @@
 //! The service behind a platform's console: accounts, jobs, a scheduler, REST and web pages over [`crate::service`].
 
+pub mod actions;
+pub mod api;
+pub mod auth;
 pub mod catalog;
 pub mod config;
+pub mod console;
+pub mod fault;
 pub mod jobs;
+pub mod operate;
+mod rebuild;
 pub mod scheduler;
 mod start;
 mod state;
@@ -10,5 +17,6 @@ pub mod tenants;
 pub mod vault;
 pub mod work;
 
-pub use start::{Server, Start};
+pub use rebuild::Rebuilt;
+pub use start::{Server, Start, rebuild_catalog};
 pub use state::{Folders, State};

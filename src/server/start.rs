@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
@@ -17,9 +18,14 @@ use crate::error::{Error, Result};
 use crate::service::Plans;
 use crate::source::program::Programs;
 
+use super::actions::Desk;
+use super::api;
+use super::auth::DEFAULT_ACCOUNT;
 use super::catalog::Catalog;
 use super::config::Config;
 use super::jobs::{Bench, Jobs, Workers, blocking};
+use super::operate::{Operation, count_requests};
+use super::rebuild::{Rebuilt, rebuild};
 use super::scheduler::{Pace, Scheduler};
 use super::state::{Folders, State};
 use super::tenants::{Tenants, TenantsConfig};
@@ -29,8 +35,6 @@ use super::vault::Vault;
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
 /// Accounts whose repositories stay open though nobody uses them.
 const ACCOUNTS_OPEN: usize = 64;
-/// The fact that names the account of requests that name none.
-const DEFAULT_ACCOUNT: &str = "default_account";
 /// What it is called.
 const DEFAULT_NAME: &str = "default";
 
@@ -74,17 +78,23 @@ impl Server {
         let folders = Folders::of(&data);
         let making = folders.clone();
         blocking(move || making.make()).await?;
-        let catalog = Catalog::open(&catalog_url(&config, &folders), surroundings).await?;
+        let url = catalog_url(&config, &folders);
+        let catalog = Catalog::open(&url, surroundings).await?;
         let plans = Arc::new(plans);
-        let (state, parts) = parts(config, folders, catalog, vault, plans, programs).await?;
-        let new_token = admin_token;
+        let (state, parts) = parts(config, folders, catalog, vault, plans, programs.clone()).await?;
+        let desk = Arc::new(Desk::new(state.clone()));
+        let new_token = desk.auth.ensure_administrator(admin_token.as_deref()).await?;
         let (stop, stopping) = watch::channel(false);
         let workers = Workers::start(&parts.bench, state.config.jobs.workers);
         let mut duties = JoinSet::new();
         if state.config.scheduler.enabled {
             duties.spawn(parts.scheduler.run(stopping.clone()));
         }
-        let router = Router::new();
+        let beaten_us = Some(workers.beaten_us()).filter(|_| state.config.jobs.workers > 0);
+        let operation = Operation::new(&state, &url, programs, beaten_us)?;
+        let counted = from_fn_with_state(operation.metrics(), count_requests);
+        let router = api::router(desk).merge(operation.routes()).layer(counted);
+        operation.start(&mut duties, &stopping);
         let (http, serving) = listen(&state.config, router).await?;
         let address = http.listening().await.ok_or_else(|| {
             Error::Failed(format!("cannot listen on {}: is another program there?", state.config.listen))
@@ -110,6 +120,39 @@ impl Server {
     }
 }
 
+/// Makes a service's catalog anew from its accounts' repositories.
+pub async fn rebuild_catalog(start: Start) -> Result<Rebuilt> {
+    let Start { config, data, surroundings, programs, vault, plans, .. } = start;
+    let folders = Folders::of(&data);
+    let making = folders.clone();
+    blocking(move || making.make()).await?;
+    let catalog = Catalog::open(&catalog_url(&config, &folders), surroundings).await?;
+    let tenants = Arc::new(tenants(&config, &folders, &catalog, vault, plans, programs));
+    let rebuilt = rebuild(&catalog, &tenants).await?;
+    catalog.close().await;
+    Ok(rebuilt)
+}
+
+fn tenants(
+    config: &Config,
+    folders: &Folders,
+    catalog: &Catalog,
+    vault: Vault,
+    plans: Plans,
+    programs: Programs,
+) -> Tenants {
+    let config = TenantsConfig {
+        accounts: folders.accounts.clone(),
+        staging: folders.staging.clone(),
+        plans,
+        programs,
+        surroundings: catalog.surroundings().clone(),
+        grace_ns: config.scheduler.grace.as_ns(),
+        open_max: ACCOUNTS_OPEN,
+    };
+    Tenants::new(config, vault)
+}
+
 /// What runs beside the answers.
 struct Parts {
     bench: Bench,
@@ -124,16 +167,7 @@ async fn parts(
     plans: Arc<Plans>,
     programs: Programs,
 ) -> Result<(State, Parts)> {
-    let tenants = TenantsConfig {
-        accounts: folders.accounts.clone(),
-        staging: folders.staging.clone(),
-        plans: Plans::clone(&plans),
-        programs,
-        surroundings: catalog.surroundings().clone(),
-        grace_ns: config.scheduler.grace.as_ns(),
-        open_max: ACCOUNTS_OPEN,
-    };
-    let tenants = Arc::new(Tenants::new(tenants, vault.clone()));
+    let tenants = Arc::new(tenants(&config, &folders, &catalog, vault.clone(), Plans::clone(&plans), programs));
     let jobs = Jobs::new(catalog.clone());
     let (folders, config) = (Arc::new(folders), Arc::new(config));
     let state = State {

@@ -75,6 +75,14 @@ impl Vault {
         self.open(account, sealed).map(Secret::KeyFile)
     }
 
+    /// What opens the service's own repository: the master key's file as [`Vault::of_file`] writes it. So that repository
+    /// needs nothing but this file, and no server.
+    pub fn service_secret(&self) -> Secret {
+        let mut text = Zeroizing::new(to_hex(self.key.as_bytes()));
+        text.push('\n');
+        Secret::KeyFile(Zeroizing::new(text.as_bytes().to_vec()))
+    }
+
     /// Seals bytes that belong to an owner: an account, a webhook. Hexadecimal digits.
     pub fn seal(&self, owner: &str, secret: &[u8]) -> Result<String> {
         Ok(to_hex(&self.key.seal(owner, secret, &*self.entropy)?))

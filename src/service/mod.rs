@@ -37,7 +37,7 @@ use crate::source::program::Programs;
 use claims::Claims;
 
 pub use care::GcRequest;
-pub use catalog::{Catalog, Snapshot};
+pub use catalog::{Catalog, Snapshot, check_instance_name};
 pub use drills::DrillOutcome;
 pub use duration::{format_duration, parse_duration};
 pub use inspect::{ExportOutcome, ExportRequest, ExportTarget, ExportWritten};

@@ -110,4 +110,10 @@ impl Catalog {
         let rows = query.fetch_all(&self.pool).await.map_err(failed)?;
         Ok(Page::of(AuditEntry::all(rows)?, limit, |last| Cursor { at: last.at_us, id: last.id.clone() }))
     }
+
+    /// Forgets entries that were added before `before_us`.
+    pub async fn forget_audit(&self, before_us: i64) -> Result<u64> {
+        let done = sqlx::query("DELETE FROM audit WHERE at_us < $1").bind(before_us).execute(&self.pool).await;
+        Ok(done.map_err(failed)?.rows_affected())
+    }
 }

@@ -123,12 +123,21 @@ impl Catalog {
 
     /// Enters what is to be told to a webhook.
     pub async fn add_delivery(&self, webhook: &Webhook, event: &str, body: &str) -> Result<()> {
+        self.put_delivery(&self.new_id('d'), webhook, event, body).await
+    }
+
+    /// Enters what is to be told to a webhook, unless it was entered before: an event that has the same key.
+    pub async fn add_delivery_once(&self, webhook: &Webhook, (event, key): (&str, &str), body: &str) -> Result<()> {
+        self.put_delivery(&notice_id('d', &[&webhook.id, event, key]), webhook, event, body).await
+    }
+
+    async fn put_delivery(&self, id: &str, webhook: &Webhook, event: &str, body: &str) -> Result<()> {
         let now = self.now_us();
         let query = sqlx::query(
             "INSERT INTO deliveries (id, webhook, account, event, body, status, attempts, next_us, created_us) \
-             VALUES ($1, $2, $3, $4, $5, 'waiting', 0, $6, $6)",
+             VALUES ($1, $2, $3, $4, $5, 'waiting', 0, $6, $6) ON CONFLICT (id) DO NOTHING",
         );
-        let query = query.bind(self.new_id('d')).bind(&webhook.id).bind(&webhook.account).bind(event).bind(body);
+        let query = query.bind(id).bind(&webhook.id).bind(&webhook.account).bind(event).bind(body);
         query.bind(now).execute(&self.pool).await.map(drop).map_err(failed)
     }
 
@@ -179,4 +188,15 @@ impl Catalog {
         query.bind(name).bind(value).execute(&self.pool).await.map_err(failed)?;
         Ok(self.fact(name).await?.unwrap_or_default())
     }
+}
+
+/// The id of something that is told: the same for the same parts, so that it is entered once.
+pub(super) fn notice_id(letter: char, parts: &[&str]) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("snaphold 2026 id of something that is told");
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+    }
+    let mut id = [0; 8];
+    hasher.finalize_xof().fill(&mut id);
+    format!("{letter}{:016x}", u64::from_be_bytes(id))
 }

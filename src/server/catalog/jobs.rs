@@ -192,11 +192,13 @@ pub struct QueueDepth {
     pub oldest_us: Option<i64>,
 }
 
-/// A queued job `j` of the account `a` that may run: under its account's limit, and alone where it must be.
+/// A queued job `j` of the account `a` that may run: under its account's limit, and alone where it must be. One that was
+/// begun and whose worker died, a restore perhaps, goes on before anything else is done with its instance.
 const MAY_RUN: &str = "j.status = 'queued' AND j.not_before_us <= $1 \
     AND (SELECT COUNT(*) FROM jobs r WHERE r.status = 'running' AND r.account = a.id) < COALESCE(a.jobs_max, $2) \
-    AND NOT (j.exclusive = 1 AND EXISTS (SELECT 1 FROM jobs r WHERE r.status = 'running' AND r.account = a.id \
-             AND r.exclusive = 1 AND r.instance = j.instance))";
+    AND NOT (j.exclusive = 1 AND EXISTS (SELECT 1 FROM jobs r WHERE r.account = a.id AND r.exclusive = 1 \
+             AND r.instance = j.instance \
+             AND (r.status = 'running' OR r.status = 'queued' AND r.attempt > 0 AND j.attempt = 0)))";
 
 impl Catalog {
     /// Queues a job.
@@ -398,6 +400,21 @@ impl Catalog {
         let query = sqlx::query("SELECT MAX(created_us) AS newest FROM jobs WHERE account = $1 AND kind = $2");
         let row = query.bind(account).bind(kind).fetch_one(&self.pool).await.map_err(failed)?;
         row.try_get("newest").map_err(failed)
+    }
+
+    /// Jobs that are over and that nobody has told others of, those that ended first first.
+    pub async fn untold_jobs(&self, limit: i64) -> Result<Vec<Job>> {
+        let query = sqlx::query(
+            "SELECT * FROM jobs WHERE told_us IS NULL AND finished_us IS NOT NULL ORDER BY finished_us, id LIMIT $1",
+        );
+        Job::all(query.bind(limit).fetch_all(&self.pool).await.map_err(failed)?)
+    }
+
+    /// Notes that others were told of a job. Of several who note it, one is told so.
+    pub async fn set_told(&self, id: &str) -> Result<bool> {
+        let query = sqlx::query("UPDATE jobs SET told_us = $2 WHERE id = $1 AND told_us IS NULL");
+        let done = query.bind(id).bind(self.now_us()).execute(&self.pool).await.map_err(failed)?;
+        Ok(done.rows_affected() > 0)
     }
 
     /// Forgets jobs that ended before `before_us`.

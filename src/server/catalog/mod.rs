@@ -11,9 +11,11 @@ mod identities;
 mod instances;
 mod jobs;
 mod leases;
+mod mails;
 mod row;
 mod snapshots;
 mod transfers;
+mod watch;
 
 use std::time::Duration;
 
@@ -33,9 +35,11 @@ pub use identities::{NewToken, Role, Session, Token, User};
 pub use instances::Instance;
 pub use jobs::{Ending, Job, JobFilter, JobState, NewJob, QueueDepth};
 pub use leases::Lease;
+pub use mails::Mail;
 pub use row::{Cursor, Page};
 pub use snapshots::{Order, Snapshot, SnapshotFilter, Usage};
 pub use transfers::{Export, NewUpload, Upload};
+pub use watch::{AccountTotals, ServiceCounts, Watched};
 
 /// Connections at once. SQLite has one writer at a time anyway; readers go beside it.
 const CONNECTIONS: u32 = 16;
@@ -128,14 +132,14 @@ impl Catalog {
 }
 
 fn migrations() -> Migrator {
-    let first = Migration::new(
-        1,
-        "first".into(),
-        MigrationType::Simple,
-        sqlx::SqlSafeStr::into_sql_str(include_str!("migrations/0001_first.sql")),
-        false,
-    );
-    Migrator::with_migrations(vec![first])
+    let migration = |(number, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(number, name.into(), MigrationType::Simple, sqlx::SqlSafeStr::into_sql_str(sql), false)
+    };
+    let all = [
+        (1, "first", include_str!("migrations/0001_first.sql")),
+        (2, "notices", include_str!("migrations/0002_notices.sql")),
+    ];
+    Migrator::with_migrations(all.into_iter().map(migration).collect())
 }
 
 /// An error of the database, as the library's.

@@ -266,6 +266,28 @@ impl Catalog {
             .collect()
     }
 
+    /// The same by the days (UTC, counted from 1970) on which they were begun, oldest first.
+    pub async fn usage_by_day(&self, account: &str) -> Result<Vec<(i64, Usage)>> {
+        let query = sqlx::query(
+            "SELECT created_us / 86400000000 AS day, COUNT(*) AS snapshots, \
+             CAST(SUM(bytes_total) AS BIGINT) AS bytes_logical, CAST(SUM(bytes_stored) AS BIGINT) AS bytes_stored \
+             FROM snapshots WHERE account = $1 AND status = 'completed' AND deleted_us IS NULL \
+             GROUP BY created_us / 86400000000 ORDER BY day",
+        );
+        let rows = query.bind(account).fetch_all(&self.pool).await.map_err(failed)?;
+        rows.iter()
+            .map(|row| {
+                let usage = Usage {
+                    snapshots: get(row, "snapshots")?,
+                    bytes_logical: get(row, "bytes_logical")?,
+                    bytes_stored: get(row, "bytes_stored")?,
+                    ..Usage::default()
+                };
+                Ok((get(row, "day")?, usage))
+            })
+            .collect()
+    }
+
     /// Accounts that have snapshots past their time which may go: an instance's newest one never does.
     pub async fn accounts_with_expired(&self, now_us: i64) -> Result<Vec<String>> {
         let query = sqlx::query(

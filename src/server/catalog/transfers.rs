@@ -143,6 +143,38 @@ impl Catalog {
         query.bind(id).bind(received).bind(status).execute(&self.pool).await.map(drop).map_err(failed)
     }
 
+    /// An account's uploads, newest first, at most `limit`.
+    pub async fn uploads(&self, account: &str, limit: i64) -> Result<Vec<Upload>> {
+        let query = sqlx::query(
+            "SELECT * FROM uploads WHERE account = $1 AND expires_us > $3 ORDER BY created_us DESC, id LIMIT $2",
+        );
+        let query = query.bind(account).bind(limit).bind(self.now_us());
+        Upload::all(query.fetch_all(&self.pool).await.map_err(failed)?)
+    }
+
+    /// Enters that an upload is complete. Returns whether it was not before: of two who say so one may go on.
+    pub async fn claim_upload(&self, account: &str, id: &str) -> Result<bool> {
+        let query = sqlx::query(
+            "UPDATE uploads SET status = 'complete' WHERE account = $1 AND id = $2 AND status = 'receiving'",
+        );
+        let done = query.bind(account).bind(id).execute(&self.pool).await.map_err(failed)?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Lets an upload's time be over, unless a job is loading it.
+    pub async fn drop_upload(&self, account: &str, id: &str) -> Result<()> {
+        let query =
+            sqlx::query("UPDATE uploads SET expires_us = $3 WHERE account = $1 AND id = $2 AND status <> 'complete'");
+        query.bind(account).bind(id).bind(self.now_us()).execute(&self.pool).await.map(drop).map_err(failed)
+    }
+
+    /// Enters which job makes an export.
+    pub async fn set_export_job(&self, account: &str, id: &str, job: &str) -> Result<Export> {
+        let query = sqlx::query("UPDATE exports SET job = $3 WHERE account = $1 AND id = $2");
+        query.bind(account).bind(id).bind(job).execute(&self.pool).await.map_err(failed)?;
+        self.export(account, id).await
+    }
+
     /// Enters an export that a job is going to make.
     pub async fn add_export(
         &self,

@@ -17,7 +17,8 @@ use crate::error::{Error, Result};
 use crate::service::Plans;
 
 pub use sections::{
-    Backup, Jobs, Limits, Log, LogFormat, MasterKey, Metrics, Proxy, Retention, Scheduler, Smtp, SmtpTls, Tls, Webhooks,
+    Backup, Jobs, Limits, Log, LogFormat, MasterKey, Metrics, Proxy, Retention, Scheduler, Smtp, SmtpTls, Sources, Tls,
+    Webhooks,
 };
 pub use values::{Network, Size, Span};
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub retention: Retention,
     /// What happens by itself.
     pub scheduler: Scheduler,
+    /// What accounts may name of this machine.
+    pub sources: Sources,
     /// Certificates; none: plain HTTP.
     pub tls: Option<Tls>,
     /// Who may say for whom a request is made.
@@ -76,6 +79,7 @@ impl Default for Config {
             limits: Limits::default(),
             retention: Retention::default(),
             scheduler: Scheduler::default(),
+            sources: Sources::default(),
             tls: None,
             proxy: Proxy::default(),
             master_key: MasterKey::default(),

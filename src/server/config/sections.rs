@@ -190,6 +190,16 @@ impl Scheduler {
     }
 }
 
+/// What accounts may name of this machine. The service's own tokens and its default account may name all of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sources {
+    /// Folders below which accounts may have sources (`files:`, `sqlite:`, `neo4j:`, `env:`).
+    pub folders: Vec<PathBuf>,
+    /// Whether they may have commands run before and after snapshots, and name files with passwords.
+    pub commands: bool,
+}
+
 /// Certificates, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
