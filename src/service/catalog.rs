@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::format::ledger::{InstanceSettings, LedgerRecord, Proof, RestoreState, ScheduledRun, SnapshotState};
-use crate::format::manifest::{Component, InstanceRecord, Manifest, Outcome, SnapshotType};
+use crate::format::manifest::{Component, InstanceRecord, Manifest, Outcome};
 use crate::id::SnapshotId;
 use crate::repo::{FoundWriter, Repository, Revision, StoredManifest, snapshot_topic};
 use crate::storage::{ObjectKind, ObjectName};

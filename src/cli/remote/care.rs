@@ -12,13 +12,7 @@ use crate::cli::backend::Care;
 use crate::cli::progress::Teller;
 
 impl Care for Remote {
-    fn drill(
-        &self,
-        spec: &str,
-        component: Option<&str>,
-        query: Option<&str>,
-        teller: &Teller,
-    ) -> Result<DrillOutcome> {
+    fn drill(&self, spec: &str, component: Option<&str>, query: Option<&str>, teller: &Teller) -> Result<DrillOutcome> {
         let id = self.id(spec)?;
         self.run(&["snapshots", &id, "drill"], &json!({ "component": component, "query": query }), teller)
     }

@@ -298,7 +298,8 @@ mod tests {
         for server in ["http://127.0.0.1:8300", "https://snaphold.example.com/", "https://example.com/snaphold"] {
             assert!(address(server).is_ok(), "{server}");
         }
-        for server in ["", "localhost:8300", "ftp://example.com", "https://me:secret@example.com", "https://e.com?t=1"] {
+        for server in ["", "localhost:8300", "ftp://example.com", "https://me:secret@example.com", "https://e.com?t=1"]
+        {
             let refused = address(server).unwrap_err();
             assert_eq!(refused.kind().exit_code(), 2, "{server}");
             assert!(!refused.to_string().contains("secret"));

@@ -127,7 +127,10 @@ impl Remote {
         teller.done();
         match done == made.bytes && hasher.finalize().to_hex().as_str() == made.blake3 {
             true => Ok(()),
-            false => Err(Error::damaged(format!("the download of export {export}"), "its bytes are not those that were made")),
+            false => Err(Error::damaged(
+                format!("the download of export {export}"),
+                "its bytes are not those that were made",
+            )),
         }
     }
 }

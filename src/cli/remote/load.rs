@@ -39,18 +39,13 @@ impl Files for Remote {
         }
     }
 
-    fn load(
-        &self,
-        request: LoadRequest,
-        length: Option<u64>,
-        confirmed: bool,
-        teller: &Teller,
-    ) -> Result<LoadOutcome> {
+    fn load(&self, request: LoadRequest, length: Option<u64>, confirmed: bool, teller: &Teller) -> Result<LoadOutcome> {
         let LoadRequest { instance, input, file_name, no_safety, run: _, options } = request;
         check_instance_name(&instance)?;
         let retention_days = options.retain_ns.map(days).transpose()?;
         let begin = || {
-            self.client.post::<Load>(&["instances", &instance, "loads"], &json!({ "file_name": file_name, "length": length }))
+            self.client
+                .post::<Load>(&["instances", &instance, "loads"], &json!({ "file_name": file_name, "length": length }))
         };
         let load = match begin() {
             Err(Error::NotFound(_)) => {

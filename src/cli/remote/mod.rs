@@ -42,6 +42,11 @@ impl Remote {
         let client = Client::new(server, token, account, surroundings)?;
         Ok(Self { client, waiting: Waiting::default(), source_password })
     }
+
+    /// From here on a signal ends this program with a word about the job that goes on.
+    pub fn tell_on_signals(&self) -> Result<()> {
+        self.waiting.tell_on_signals()
+    }
 }
 
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
