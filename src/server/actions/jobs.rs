@@ -1,7 +1,7 @@
 //! Jobs: listed, looked at, called off, watched.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -13,7 +13,7 @@ use super::Desk;
 use super::page::{self, Paging};
 
 /// A job.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Job {
     /// Its id: `j` and 16 hexadecimal digits.
     pub id: String,
@@ -58,7 +58,7 @@ pub struct Job {
 }
 
 /// Why a job failed.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct JobError {
     /// `failed`, `usage`, `not_found`, `refused`, `damaged` or `busy`.
     pub kind: String,
@@ -105,7 +105,7 @@ impl Job {
 }
 
 /// A page of jobs.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Jobs {
     /// The jobs, newest first.
     pub jobs: Vec<Job>,
