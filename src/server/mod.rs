@@ -8,6 +8,7 @@ pub mod config;
 pub mod fault;
 pub mod jobs;
 pub mod operate;
+mod rebuild;
 pub mod scheduler;
 mod start;
 mod state;
@@ -15,5 +16,6 @@ pub mod tenants;
 pub mod vault;
 pub mod work;
 
-pub use start::{Server, Start};
+pub use rebuild::Rebuilt;
+pub use start::{Server, Start, rebuild_catalog};
 pub use state::{Folders, State};

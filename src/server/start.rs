@@ -20,6 +20,7 @@ use crate::source::program::Programs;
 use super::catalog::Catalog;
 use super::config::Config;
 use super::jobs::{Bench, Jobs, Workers, blocking};
+use super::rebuild::{Rebuilt, rebuild};
 use super::scheduler::{Pace, Scheduler};
 use super::state::{Folders, State};
 use super::tenants::{Tenants, TenantsConfig};
@@ -110,6 +111,39 @@ impl Server {
     }
 }
 
+/// Makes a service's catalog anew from its accounts' repositories.
+pub async fn rebuild_catalog(start: Start) -> Result<Rebuilt> {
+    let Start { config, data, surroundings, programs, vault, plans, .. } = start;
+    let folders = Folders::of(&data);
+    let making = folders.clone();
+    blocking(move || making.make()).await?;
+    let catalog = Catalog::open(&catalog_url(&config, &folders), surroundings).await?;
+    let tenants = Arc::new(tenants(&config, &folders, &catalog, vault, plans, programs));
+    let rebuilt = rebuild(&catalog, &tenants).await?;
+    catalog.close().await;
+    Ok(rebuilt)
+}
+
+fn tenants(
+    config: &Config,
+    folders: &Folders,
+    catalog: &Catalog,
+    vault: Vault,
+    plans: Plans,
+    programs: Programs,
+) -> Tenants {
+    let config = TenantsConfig {
+        accounts: folders.accounts.clone(),
+        staging: folders.staging.clone(),
+        plans,
+        programs,
+        surroundings: catalog.surroundings().clone(),
+        grace_ns: config.scheduler.grace.as_ns(),
+        open_max: ACCOUNTS_OPEN,
+    };
+    Tenants::new(config, vault)
+}
+
 /// What runs beside the answers.
 struct Parts {
     bench: Bench,
@@ -124,16 +158,7 @@ async fn parts(
     plans: Arc<Plans>,
     programs: Programs,
 ) -> Result<(State, Parts)> {
-    let tenants = TenantsConfig {
-        accounts: folders.accounts.clone(),
-        staging: folders.staging.clone(),
-        plans: Plans::clone(&plans),
-        programs,
-        surroundings: catalog.surroundings().clone(),
-        grace_ns: config.scheduler.grace.as_ns(),
-        open_max: ACCOUNTS_OPEN,
-    };
-    let tenants = Arc::new(Tenants::new(tenants, vault.clone()));
+    let tenants = Arc::new(tenants(&config, &folders, &catalog, vault.clone(), Plans::clone(&plans), programs));
     let jobs = Jobs::new(catalog.clone());
     let (folders, config) = (Arc::new(folders), Arc::new(config));
     let state = State {

@@ -12,7 +12,7 @@ use crate::service::{Plans, Service};
 use super::catalog::{Account, Catalog};
 use super::config::Config;
 use super::jobs::{Jobs, blocking};
-use super::tenants::Tenants;
+use super::tenants::{Note, Tenants};
 use super::vault::Vault;
 
 /// The service's own parts; cheap to clone.
@@ -77,8 +77,13 @@ impl State {
     /// Makes an account with a repository of its own.
     pub async fn make_account(&self, name: &str) -> Result<Account> {
         let id = self.catalog.new_id('a');
-        let (tenants, making) = (self.tenants.clone(), id.clone());
-        let sealed = blocking(move || tenants.create(&making)).await?;
+        let (tenants, making, name_of) = (self.tenants.clone(), id.clone(), name.to_string());
+        let sealed = blocking(move || {
+            let sealed_secret = tenants.create(&making)?;
+            tenants.note(&Note { account: making, name: name_of, sealed_secret: sealed_secret.clone() })?;
+            Ok(sealed_secret)
+        })
+        .await?;
         self.catalog.add_account(&id, name, &sealed).await
     }
 

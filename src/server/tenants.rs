@@ -3,6 +3,7 @@
 //! ```text
 //! accounts/ID/repository   the repository, encrypted; its one key slot opens with the account's secret
 //! accounts/ID/index        what is derived from it
+//! accounts/ID/account.json its name and its sealed secret, from which a lost catalog is made anew
 //! accounts/ID/destroyed    this account's data was destroyed, and its id is not used again
 //! ```
 //!
@@ -10,9 +11,11 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Surroundings;
 use crate::crypto::Encryption;
@@ -27,6 +30,9 @@ use super::vault::Vault;
 const REPOSITORY: &str = "repository";
 const INDEX: &str = "index";
 const DESTROYED: &str = "destroyed";
+const NOTE: &str = "account.json";
+/// A note is no longer than that, bytes.
+const NOTE_MAX: u64 = 64 << 10;
 /// What an account's key slot is called.
 const LABEL: &str = "account";
 
@@ -46,6 +52,17 @@ pub struct TenantsConfig {
     pub grace_ns: i64,
     /// So many accounts stay open though nobody uses them.
     pub open_max: usize,
+}
+
+/// What stands beside an account's repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The account's id.
+    pub account: String,
+    /// Its name.
+    pub name: String,
+    /// Its sealed secret.
+    pub sealed_secret: String,
 }
 
 /// The accounts' repositories.
@@ -90,6 +107,41 @@ impl Tenants {
         sync(&folder)?;
         sync(&self.config.accounts)?;
         Ok(sealed)
+    }
+
+    /// Notes beside an account's repository what the catalog knows of the account, durably.
+    pub fn note(&self, note: &Note) -> Result<()> {
+        let folder = self.folder(&note.account)?;
+        let path = folder.join(NOTE);
+        let failed = |error: io::Error| Error::target(&path, error);
+        let bytes = serde_json::to_vec(note)
+            .map_err(|error| Error::Failed(format!("the account cannot be written as JSON: {error}")))?;
+        let mut file = tempfile::Builder::new().prefix(".account-").tempfile_in(&folder).map_err(failed)?;
+        file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        sync(&folder)
+    }
+
+    /// What was noted of the accounts that have data, in the order of their ids.
+    pub fn noted(&self) -> Result<Vec<Note>> {
+        let accounts = &self.config.accounts;
+        let failed = |error: io::Error| Error::source(accounts, error);
+        let mut notes = Vec::new();
+        for entry in fs::read_dir(accounts).map_err(failed)? {
+            let folder = entry.map_err(failed)?.path();
+            let path = folder.join(NOTE);
+            if is_there(&folder.join(DESTROYED))? || !is_there(&path)? {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            let read = File::open(&path).and_then(|file| file.take(NOTE_MAX).read_to_end(&mut bytes));
+            read.map_err(|error| Error::source(&path, error))?;
+            let note: Note = serde_json::from_slice(&bytes)
+                .map_err(|error| Error::damaged(path.display(), format!("it is not what was written: {error}")))?;
+            notes.push(note);
+        }
+        notes.sort_by(|a, b| a.account.cmp(&b.account));
+        Ok(notes)
     }
 
     /// An account's service: the one that is open, or else opened by its sealed secret. `NotFound` where the account has
@@ -142,6 +194,7 @@ impl Tenants {
                 }
             }
         }
+        remove_file(&folder.join(NOTE))?;
         for rest in [folder.join(INDEX), root] {
             remove(&rest)?;
         }
@@ -198,6 +251,13 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 fn sync(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| Error::target(folder, error))
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::target(path, error)),
+        _ => Ok(()),
+    }
 }
 
 fn remove(folder: &Path) -> Result<()> {

@@ -20,7 +20,7 @@ pub use data::{CloneArgs, ConsentArgs, DrillArgs, ExportArgs, LoadArgs, Neo4jCho
 pub use instance::{InstanceCommand, InstanceOptions, SettingsOptions};
 pub use key::{KeyCommand, NewSecretArgs};
 pub use policy::{PolicyCommand, PolicyRunArgs, PolicySetArgs};
-pub use serve::ServeArgs;
+pub use serve::{CatalogCommand, PlaceArgs, ServeArgs};
 pub use snapshot::{Compression, SnapshotCommand, TakeArgs};
 pub use values::Fraction;
 
@@ -128,6 +128,9 @@ pub enum Command {
     CheckStorage(CheckStorageArgs),
     Bench(BenchArgs),
     Serve(ServeArgs),
+    /// The catalog of `snaphold serve`
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
     /// Print a completion script for a shell
     #[command(after_help = "Example:
   snaphold completions bash > /etc/bash_completion.d/snaphold")]

@@ -42,6 +42,7 @@ pub fn run(command: Command, context: &Context) -> Result<Report> {
         Command::CheckStorage(arguments) => care::check_storage(context, &arguments),
         Command::Bench(arguments) => bench::run(context, arguments),
         Command::Serve(arguments) => serve::run(context, &arguments),
+        Command::Catalog(command) => serve::catalog(context, &command),
         Command::Completions { shell } => help::completions(shell),
         Command::Man { dir } => help::man(dir.as_deref()),
     }

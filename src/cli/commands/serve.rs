@@ -1,4 +1,4 @@
-//! `snaphold serve`: a server, from its first start to the signal that stops it.
+//! `snaphold serve`: a server, from its first start to the signal that stops it; and its catalog made anew.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,9 +13,10 @@ use snaphold::clock::Surroundings;
 use snaphold::error::{Error, Result};
 use snaphold::server::config::{Config, Log, LogFormat, MasterKey};
 use snaphold::server::vault::Vault;
-use snaphold::server::{Server, Start};
+use snaphold::server::{Rebuilt, Server, Start, rebuild_catalog};
+use snaphold::service::Plans;
 
-use super::super::args::ServeArgs;
+use super::super::args::{CatalogCommand, PlaceArgs, ServeArgs};
 use super::super::context::{Context, STACK_BYTES, programs};
 use super::super::output::{Report, print_pieces};
 
@@ -39,46 +40,69 @@ struct Listening {
 
 /// Serves until a signal says stop.
 pub fn run(context: &Context, arguments: &ServeArgs) -> Result<Report> {
-    let config = config(arguments)?;
-    let mut plans = config.check()?;
-    if let Some(path) = context.global.plans.as_deref().filter(|path| !path.as_os_str().is_empty()) {
-        plans.add_file(path)?;
+    let mut config = config(&arguments.place)?;
+    if let Some(listen) = arguments.listen {
+        config.listen = listen;
     }
+    config.validate()?;
     if arguments.check {
+        plans(context, &config)?;
         let checked = Checked { checked: true, warnings: config.warnings() };
         let text: String = checked.warnings.iter().map(|line| format!("warning: {line}\n")).collect();
         return Report::new(&checked, format!("{text}The config is well.\n"));
     }
+    log(&config.log)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let start = start(context, config)?;
+    let programs = start.programs.clone();
+    let report = runtime()?.block_on(serve(start, context.global.json));
+    programs.stop_all();
+    report
+}
+
+/// Makes the catalog anew.
+pub fn catalog(context: &Context, command: &CatalogCommand) -> Result<Report> {
+    let CatalogCommand::Rebuild(place) = command;
+    let config = config(place)?;
+    config.validate()?;
+    let rebuilt = runtime()?.block_on(rebuild_catalog(start(context, config)?))?;
+    let failed: String = rebuilt.failed.iter().map(|line| format!("not read: {line}\n")).collect();
+    let Rebuilt { accounts, instances, snapshots, .. } = &rebuilt;
+    let text =
+        format!("{failed}{accounts} accounts, {instances} instances, {snapshots} snapshots are in the catalog.\n");
+    Report::with_code(&rebuilt, text, u8::from(!rebuilt.failed.is_empty()))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK_BYTES)
+        .build()
+        .map_err(|error| Error::Failed(format!("cannot start threads: {error}")))
+}
+
+fn plans(context: &Context, config: &Config) -> Result<Plans> {
+    let mut plans = config.check()?;
+    if let Some(path) = context.global.plans.as_deref().filter(|path| !path.as_os_str().is_empty()) {
+        plans.add_file(path)?;
+    }
+    Ok(plans)
+}
+
+fn start(context: &Context, config: Config) -> Result<Start> {
+    let plans = plans(context, &config)?;
     let data = config
         .data
         .clone()
         .ok_or_else(|| Error::Usage("which folder? give --data DIR, or data = \"DIR\" in the config file".into()))?;
     let data = std::path::absolute(&data).map_err(|error| Error::source(&data, error))?;
-    log(&config.log)?;
-    for warning in config.warnings() {
-        tracing::warn!("{warning}");
-    }
     std::fs::create_dir_all(&data).map_err(|error| Error::target(&data, error))?;
     let vault = vault(&config.master_key, &data, &context.surroundings)?;
     let admin_token = std::env::var(ADMIN_TOKEN).ok().filter(|token| !token.is_empty());
-    let programs = programs();
-    let start = Start {
-        config,
-        data,
-        surroundings: context.surroundings.clone(),
-        programs: programs.clone(),
-        vault,
-        plans,
-        admin_token,
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(STACK_BYTES)
-        .build()
-        .map_err(|error| Error::Failed(format!("cannot start threads: {error}")))?;
-    let report = runtime.block_on(serve(start, context.global.json));
-    programs.stop_all();
-    report
+    let surroundings = context.surroundings.clone();
+    Ok(Start { config, data, surroundings, programs: programs(), vault, plans, admin_token })
 }
 
 async fn serve(start: Start, json: bool) -> Result<Report> {
@@ -115,24 +139,20 @@ fn tell(listening: &Listening, json: bool) -> Result<()> {
 }
 
 /// The config file with what the command line says instead.
-fn config(arguments: &ServeArgs) -> Result<Config> {
-    let mut config = match &arguments.config {
+fn config(place: &PlaceArgs) -> Result<Config> {
+    let mut config = match &place.config {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| Error::source(path, error))?;
             Config::read(&text).map_err(|error| error.with_context(&path.display().to_string()))?
         }
         None => Config::default(),
     };
-    if let Some(data) = &arguments.data {
+    if let Some(data) = &place.data {
         config.data = Some(data.clone());
     }
-    if let Some(listen) = arguments.listen {
-        config.listen = listen;
-    }
-    if let Some(catalog) = &arguments.catalog {
+    if let Some(catalog) = &place.catalog {
         config.catalog = Some(catalog.clone());
     }
-    config.validate()?;
     Ok(config)
 }
 

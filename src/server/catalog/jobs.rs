@@ -192,11 +192,13 @@ pub struct QueueDepth {
     pub oldest_us: Option<i64>,
 }
 
-/// A queued job `j` of the account `a` that may run: under its account's limit, and alone where it must be.
+/// A queued job `j` of the account `a` that may run: under its account's limit, and alone where it must be. One that was
+/// begun and whose worker died, a restore perhaps, goes on before anything else is done with its instance.
 const MAY_RUN: &str = "j.status = 'queued' AND j.not_before_us <= $1 \
     AND (SELECT COUNT(*) FROM jobs r WHERE r.status = 'running' AND r.account = a.id) < COALESCE(a.jobs_max, $2) \
-    AND NOT (j.exclusive = 1 AND EXISTS (SELECT 1 FROM jobs r WHERE r.status = 'running' AND r.account = a.id \
-             AND r.exclusive = 1 AND r.instance = j.instance))";
+    AND NOT (j.exclusive = 1 AND EXISTS (SELECT 1 FROM jobs r WHERE r.account = a.id AND r.exclusive = 1 \
+             AND r.instance = j.instance \
+             AND (r.status = 'running' OR r.status = 'queued' AND r.attempt > 0 AND j.attempt = 0)))";
 
 impl Catalog {
     /// Queues a job.

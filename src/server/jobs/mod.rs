@@ -26,7 +26,7 @@ pub use worker::{Bench, Workers};
 /// Events that a slow listener may lag behind before it misses some.
 const EVENTS_KEPT: usize = 1024;
 /// How often a job may be begun. Whatever ends a worker so often will end the next one too.
-const ATTEMPTS_MAX: i64 = 5;
+const ATTEMPTS_MAX: i64 = 8;
 
 /// Where jobs are asked for.
 #[derive(Debug, Clone)]

@@ -6,6 +6,8 @@ use crate::error::Result;
 use super::super::catalog::{Catalog, Ending, Job};
 use super::name::WorkerName;
 
+const SECOND_US: i64 = 1_000_000;
+
 /// Takes back the jobs whose worker's process is known to have ended, and those not heard of for `silence_us`. Returns how
 /// many.
 pub async fn take_back(catalog: &Catalog, silence_us: i64) -> Result<usize> {
@@ -32,7 +34,9 @@ fn has_ended(catalog: &Catalog, process: &ProcessIdentity) -> bool {
 async fn take_back_one(catalog: &Catalog, job: &Job) -> Result<bool> {
     if job.attempt < job.attempts_max {
         tracing::warn!(job = %job.id, attempt = job.attempt, "its worker is gone: it goes back into the queue");
-        return catalog.requeue_job(job, catalog.now_us()).await;
+        // The first time at once: most often it was not the job that ended its worker.
+        let wait_us = if job.attempt <= 1 { 0 } else { SECOND_US << job.attempt.min(10) };
+        return catalog.requeue_job(job, catalog.now_us().saturating_add(wait_us)).await;
     }
     let why = format!("the process that worked on it ended, {} times", job.attempt);
     tracing::error!(job = %job.id, "{why}");

@@ -1,0 +1,140 @@
+//! A data folder, real servers over it, and the same folder as seen from this test.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use snaphold::clock::{Clock, Entropy, ProcessIdentity, Processes, Surroundings};
+use snaphold::server::catalog::{Account, Catalog};
+use snaphold::server::tenants::{Tenants, TenantsConfig};
+use snaphold::server::vault::Vault;
+use snaphold::service::{Plans, Service};
+use snaphold::source::program::Programs;
+use tempfile::TempDir;
+
+/// This process: the system's clock, and randomness that no other test has.
+struct Real {
+    drawn: AtomicU64,
+}
+
+impl Clock for Real {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+impl Entropy for Real {
+    fn fill(&self, bytes: &mut [u8]) {
+        let drawn = self.drawn.fetch_add(1, Ordering::SeqCst);
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(format!("{} {drawn} {:?}", std::process::id(), Timestamp::now()).as_bytes());
+        hasher.finalize_xof().fill(bytes);
+    }
+}
+
+impl Processes for Real {
+    fn identity(&self) -> ProcessIdentity {
+        ProcessIdentity { host: "the test".into(), boot: "1".into(), pid: std::process::id(), started: 1 }
+    }
+
+    fn is_alive(&self, _: &ProcessIdentity) -> Option<bool> {
+        None
+    }
+}
+
+pub fn surroundings() -> Surroundings {
+    let real = Arc::new(Real { drawn: AtomicU64::new(0) });
+    Surroundings { clock: real.clone(), entropy: real.clone(), processes: real }
+}
+
+/// A server; killed with -9 when it is dropped.
+pub struct Server(Child);
+
+impl Server {
+    pub fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn terminate(mut self) -> Option<i32> {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The folder of a service.
+pub struct Data {
+    pub folder: TempDir,
+}
+
+impl Data {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        fs::create_dir(folder.path().join("sources")).unwrap();
+        Self { folder }
+    }
+
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    /// Starts a server and waits until it answers.
+    pub fn serve(&self) -> Server {
+        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_snaphold"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"])
+            .arg(self.path("data"))
+            .env("SNAPHOLD_ADMIN_TOKEN", "the-administrators-token")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let server = Server(child);
+        assert!(line.contains("listening"), "{line}; its log: {}", self.log());
+        server
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    pub async fn catalog(&self) -> Catalog {
+        let url = format!("sqlite://{}", self.path("data/catalog.sqlite").display());
+        Catalog::open(&url, surroundings()).await.unwrap()
+    }
+
+    /// The accounts' repositories, opened by this process.
+    pub fn tenants(&self) -> Arc<Tenants> {
+        let surroundings = surroundings();
+        let vault = Vault::of_file(&self.path("data/master.key"), surroundings.entropy.clone()).unwrap();
+        let config = TenantsConfig {
+            accounts: self.path("data/accounts"),
+            staging: self.path("data/tmp"),
+            plans: Plans::built_in(),
+            programs: Programs::new(Vec::new()),
+            surroundings,
+            grace_ns: 3_600_000_000_000,
+            open_max: 8,
+        };
+        Arc::new(Tenants::new(config, vault))
+    }
+
+    pub fn service(&self, account: &Account) -> Arc<Service> {
+        self.tenants().service(&account.id, account.sealed_secret.as_deref().unwrap()).unwrap()
+    }
+}
