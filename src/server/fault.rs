@@ -163,7 +163,9 @@ impl Problem {
                 "The range lies outside the file",
                 "`Content-Range` says how long the file is.",
             ),
-            Problem::InvalidValue => ("invalid-value", 422, "A value is wrong", "Correct what `detail` and `field` name."),
+            Problem::InvalidValue => {
+                ("invalid-value", 422, "A value is wrong", "Correct what `detail` and `field` name.")
+            }
             Problem::ConfirmationRequired => (
                 "confirmation-required",
                 422,
@@ -188,12 +190,9 @@ impl Problem {
                 "If-Match is missing",
                 "Read the object, and send its ETag as `If-Match` with the change, so that nobody's change is lost.",
             ),
-            Problem::TooManyRequests => (
-                "too-many-requests",
-                429,
-                "Too many requests",
-                "Wait for the seconds in `Retry-After`.",
-            ),
+            Problem::TooManyRequests => {
+                ("too-many-requests", 429, "Too many requests", "Wait for the seconds in `Retry-After`.")
+            }
             Problem::Internal => (
                 "internal",
                 500,
@@ -284,7 +283,10 @@ impl Fault {
     /// What failed inside: the line goes into the log, not to whoever asks.
     pub fn internal(inside: impl ToString) -> Self {
         let inside = Some(inside.to_string());
-        Self { inside, ..Self::new(Problem::Internal, "it failed inside the service; its log says more under this request's id") }
+        Self {
+            inside,
+            ..Self::new(Problem::Internal, "it failed inside the service; its log says more under this request's id")
+        }
     }
 }
 

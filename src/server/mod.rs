@@ -1,7 +1,7 @@
 //! The service behind a platform's console: accounts, jobs, a scheduler, REST and web pages over [`crate::service`].
 
 pub mod actions;
-// pub mod api;
+pub mod api;
 pub mod auth;
 pub mod catalog;
 pub mod config;

@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 use crate::service::Plans;
 use crate::source::program::Programs;
 
+use super::actions::Desk;
+use super::api;
+use super::auth::DEFAULT_ACCOUNT;
 use super::catalog::Catalog;
 use super::config::Config;
 use super::jobs::{Bench, Jobs, Workers, blocking};
@@ -30,8 +33,6 @@ use super::vault::Vault;
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
 /// Accounts whose repositories stay open though nobody uses them.
 const ACCOUNTS_OPEN: usize = 64;
-/// The fact that names the account of requests that name none.
-const DEFAULT_ACCOUNT: &str = "default_account";
 /// What it is called.
 const DEFAULT_NAME: &str = "default";
 
@@ -78,14 +79,15 @@ impl Server {
         let catalog = Catalog::open(&catalog_url(&config, &folders), surroundings).await?;
         let plans = Arc::new(plans);
         let (state, parts) = parts(config, folders, catalog, vault, plans, programs).await?;
-        let new_token = admin_token;
+        let desk = Arc::new(Desk::new(state.clone()));
+        let new_token = desk.auth.ensure_administrator(admin_token.as_deref()).await?;
         let (stop, stopping) = watch::channel(false);
         let workers = Workers::start(&parts.bench, state.config.jobs.workers);
         let mut duties = JoinSet::new();
         if state.config.scheduler.enabled {
             duties.spawn(parts.scheduler.run(stopping.clone()));
         }
-        let router = Router::new();
+        let router = api::router(desk);
         let (http, serving) = listen(&state.config, router).await?;
         let address = http.listening().await.ok_or_else(|| {
             Error::Failed(format!("cannot listen on {}: is another program there?", state.config.listen))

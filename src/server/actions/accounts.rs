@@ -129,14 +129,14 @@ pub async fn edit(
     desk: &Desk,
     who: &Principal,
     id: &str,
-    if_match: &[String],
+    if_match: Option<&[String]>,
     request: EditAccount,
 ) -> Outcome<Account> {
     desk.need(who, Right::Service)?;
     check_jobs(request.jobs_max)?;
     let _editing = desk.editing(id).await;
     let account = find(desk, who, id).await?;
-    super::instances::check_etag(if_match, &Account::of(&account).etag)?;
+    super::instances::must_match(if_match, &Account::of(&account).etag)?;
     desk.catalog.limit_account(id, request.jobs_max).await?;
     let of_account = Principal { account: id.to_string(), ..who.clone() };
     desk.note(&of_account, "account.edit", id, json!({ "jobs_max": request.jobs_max })).await?;

@@ -27,10 +27,7 @@ pub fn retention(days: Option<u32>) -> Outcome<Option<i64>> {
     match days {
         None => Ok(None),
         Some(days @ 1..=RETENTION_DAYS_MAX) => Ok(Some(i64::from(days) * DAY_NS)),
-        Some(_) => Err(Fault::invalid(
-            "retention_days",
-            format!("retention_days is from 1 to {RETENTION_DAYS_MAX}"),
-        )),
+        Some(_) => Err(Fault::invalid("retention_days", format!("retention_days is from 1 to {RETENTION_DAYS_MAX}"))),
     }
 }
 

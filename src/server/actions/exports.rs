@@ -270,8 +270,7 @@ pub async fn link(desk: &Desk, who: &Principal, id: &str, base: &str, request: N
 /// `ACCOUNT.EXPORT.TIME.SIGNATURE`, all of it plain letters and digits.
 fn signed(desk: &Desk, account: &str, id: &str, until_us: i64) -> String {
     let text = format!("{account}.{id}.{until_us:x}");
-    let signature: String =
-        desk.vault.sign(LINKS, text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let signature: String = desk.vault.sign(LINKS, text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{text}.{signature}")
 }
 

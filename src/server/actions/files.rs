@@ -21,11 +21,14 @@ impl Receiving {
     pub fn open(path: &Path, received: u64) -> Result<Self> {
         let failed = |error| Error::target(path, error);
         let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
+        let mut file =
+            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
-                return Err(Error::Busy("another request is sending this upload; ask for its offset when that is over".into()));
+                return Err(Error::Busy(
+                    "another request is sending this upload; ask for its offset when that is over".into(),
+                ));
             }
             Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
         }

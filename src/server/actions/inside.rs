@@ -229,13 +229,7 @@ pub struct ItemChange {
 }
 
 /// What differs between the snapshot `with` and the snapshot `id`, as it came to be from `with` to `id`.
-pub async fn diff(
-    desk: &Desk,
-    who: &Principal,
-    id: &str,
-    with: &str,
-    limit: Option<usize>,
-) -> Outcome<Difference> {
+pub async fn diff(desk: &Desk, who: &Principal, id: &str, with: &str, limit: Option<usize>) -> Outcome<Difference> {
     desk.need(who, Right::Read)?;
     let (to, from) = (desk.snapshot(who, id).await?.id, desk.snapshot(who, with).await?.id);
     let limit = limit_of(limit)?;

@@ -98,6 +98,15 @@ pub fn check_etag(given: &[String], current: &str) -> Outcome<()> {
     }
 }
 
+/// The same, where a change without `If-Match` is refused.
+pub fn must_match(given: Option<&[String]>, current: &str) -> Outcome<()> {
+    let given = given.ok_or_else(|| {
+        let detail = "send If-Match with the object's ETag, so that nobody's change is lost";
+        Fault::new(Problem::PreconditionRequired, detail)
+    })?;
+    check_etag(given, current)
+}
+
 /// The account's instances.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Instances {
@@ -229,13 +238,13 @@ pub async fn edit(
     desk: &Desk,
     who: &Principal,
     id: &str,
-    if_match: &[String],
+    if_match: Option<&[String]>,
     request: EditInstance,
 ) -> Outcome<Instance> {
     desk.need(who, Right::Operate)?;
     let _editing = desk.editing(&who.account).await;
     let instance = desk.instance(who, id).await?;
-    check_etag(if_match, &etag(&instance.view))?;
+    must_match(if_match, &etag(&instance.view))?;
     check_plan(desk, request.plan.as_deref())?;
     let settings = request.settings.unwrap_or_default();
     sources::check(&desk.config.sources, who, request.source.as_ref().and_then(Option::as_deref), &settings)?;

@@ -70,9 +70,10 @@ impl Job {
     /// As the catalog has it.
     pub fn of(job: &catalog::Job) -> Self {
         let is_whole = job.state == catalog::JobState::Succeeded;
-        let percent = job.bytes_total.filter(|total| *total > 0).map(|total| {
-            (job.bytes_done.clamp(0, total) as f64 * 1000.0 / total as f64).round() / 10.0
-        });
+        let percent = job
+            .bytes_total
+            .filter(|total| *total > 0)
+            .map(|total| (job.bytes_done.clamp(0, total) as f64 * 1000.0 / total as f64).round() / 10.0);
         Self {
             id: job.id.clone(),
             kind: job.kind.clone(),
@@ -93,10 +94,7 @@ impl Job {
             request_id: job.request_id.clone(),
             // A result is an object; `null` says that there is none.
             result: job.result.clone().filter(Value::is_object),
-            error: job
-                .error
-                .as_ref()
-                .map(|(kind, message)| JobError { kind: kind.clone(), message: message.clone() }),
+            error: job.error.as_ref().map(|(kind, message)| JobError { kind: kind.clone(), message: message.clone() }),
         }
     }
 
@@ -135,7 +133,9 @@ pub async fn list(desk: &Desk, who: &Principal, request: ListJobs) -> Outcome<Jo
     desk.need(who, Right::Read)?;
     let instance = match &request.instance {
         // Of an instance that is gone, its name still stands in its jobs.
-        Some(instance) => Some(desk.instance(who, instance).await.map_or_else(|_| instance.clone(), |found| found.name)),
+        Some(instance) => {
+            Some(desk.instance(who, instance).await.map_or_else(|_| instance.clone(), |found| found.name))
+        }
         None => None,
     };
     let filter = JobFilter { status: request.status, kind: request.kind, instance, snapshot: request.snapshot };

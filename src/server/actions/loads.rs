@@ -240,7 +240,10 @@ pub async fn complete(desk: &Desk, who: &Principal, id: &str, request: CompleteL
     desk.need(who, Right::Operate)?;
     let upload = find(desk, who, id).await?;
     if upload.status != "receiving" {
-        return Err(Fault::new(Problem::Refused, format!("upload {id} is complete already; see the jobs of {:?}", upload.instance)));
+        return Err(Fault::new(
+            Problem::Refused,
+            format!("upload {id} is complete already; see the jobs of {:?}", upload.instance),
+        ));
     }
     if let Some(length) = upload.length.filter(|length| *length != upload.received) {
         let detail = format!("{} of {length} bytes are there; send the rest first", upload.received);

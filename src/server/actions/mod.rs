@@ -25,3 +25,4 @@ pub mod users;
 pub mod webhooks;
 
 pub use desk::Desk;
+pub use files::open_export;

@@ -249,13 +249,15 @@ fn may_take(desk: &Desk, instance: &catalog::Instance) -> Outcome<()> {
     let text = |name: &str| instance.view.get(name).and_then(|value| value.as_str());
     let name = &instance.name;
     if text("source").is_none() {
-        return Err(Fault::new(Problem::Refused, format!("instance {name:?} has no source, so there is nothing to take")));
+        return Err(Fault::new(
+            Problem::Refused,
+            format!("instance {name:?} has no source, so there is nothing to take"),
+        ));
     }
     match text("plan").map(|plan| desk.plans.get(plan)) {
-        Some(Ok(plan)) if !plan.snapshots => Err(Fault::new(
-            Problem::Refused,
-            format!("plan {:?} of instance {name:?} has no snapshots", plan.name),
-        )),
+        Some(Ok(plan)) if !plan.snapshots => {
+            Err(Fault::new(Problem::Refused, format!("plan {:?} of instance {name:?} has no snapshots", plan.name)))
+        }
         _ => Ok(()),
     }
 }

@@ -10,10 +10,10 @@ use crate::server::catalog::from_microseconds;
 use crate::server::fault::{Fault, Outcome};
 use crate::service::{Plan as ServicePlan, format_duration};
 
+use super::Desk;
 use super::inside::convert;
 use super::page::{self, Paging};
 use super::policies::PolicyRules;
-use super::Desk;
 
 /// Days that usage is shown over at most.
 const DAYS_MAX: u32 = 3660;

@@ -10,7 +10,7 @@ use crate::server::catalog::{self, from_microseconds};
 use crate::server::fault::{Fault, Outcome, Problem};
 
 use super::Desk;
-use super::instances::{check_etag, short_digest};
+use super::instances::{must_match, short_digest};
 
 /// What a user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -158,11 +158,17 @@ pub struct EditUser {
 }
 
 /// Changes a user.
-pub async fn edit(desk: &Desk, who: &Principal, id: &str, if_match: &[String], request: EditUser) -> Outcome<User> {
+pub async fn edit(
+    desk: &Desk,
+    who: &Principal,
+    id: &str,
+    if_match: Option<&[String]>,
+    request: EditUser,
+) -> Outcome<User> {
     desk.need(who, Right::Administer)?;
     let _editing = desk.editing(&who.account).await;
     let user = find(desk, who, id).await?;
-    check_etag(if_match, &User::of(&user).etag)?;
+    must_match(if_match, &User::of(&user).etag)?;
     let role = request.role.map_or(user.role, Into::into);
     covers(who, role)?;
     let is_disabled = request.disabled.unwrap_or(user.disabled_us.is_some());

@@ -86,10 +86,16 @@ pub async fn create(desk: &Desk, who: &Principal, request: NewWebhook) -> Outcom
     desk.need(who, Right::Administer)?;
     let url = reqwest::Url::parse(request.url.trim());
     let is_web = |url: &reqwest::Url| {
-        matches!(url.scheme(), "https" | "http") && url.has_host() && url.username().is_empty() && url.password().is_none()
+        matches!(url.scheme(), "https" | "http")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
     };
     let Some(url) = url.ok().filter(is_web).filter(|url| url.as_str().len() <= 2000) else {
-        return Err(Fault::invalid("url", "url is a whole address such as https://example.com/hooks, without a password"));
+        return Err(Fault::invalid(
+            "url",
+            "url is a whole address such as https://example.com/hooks, without a password",
+        ));
     };
     if url.scheme() == "http" && !desk.config.webhooks.allow_private {
         return Err(Fault::invalid("url", "url begins with https://, unless the operator allows plain HTTP"));

@@ -105,7 +105,8 @@ fn parse(text: &str) -> Result<(Cost, Vec<u8>, Vec<u8>)> {
     let parsed = || {
         let mut parts = text.strip_prefix("$argon2id$v=19$")?.split('$');
         let (cost, salt, digest) = (parts.next()?, parts.next()?, parts.next()?);
-        let mut numbers = cost.split(',').zip(["m=", "t=", "p="]).map(|(text, name)| text.strip_prefix(name)?.parse().ok());
+        let mut numbers =
+            cost.split(',').zip(["m=", "t=", "p="]).map(|(text, name)| text.strip_prefix(name)?.parse().ok());
         let cost: Cost = (numbers.next()??, numbers.next()??, numbers.next()??);
         let fits = cost.0 <= MEMORY_KIB_MAX && cost.1 <= PASSES_MAX && cost.2 == 1;
         let bytes = |text| STANDARD_NO_PAD.decode(text).ok();

@@ -36,7 +36,10 @@ impl Throttle {
     }
 
     fn of(quota: Quota) -> Self {
-        Self { limiter: RateLimiter::new(quota, HashMapStateStore::default(), DefaultClock::default()), asked: AtomicU32::new(0) }
+        Self {
+            limiter: RateLimiter::new(quota, HashMapStateStore::default(), DefaultClock::default()),
+            asked: AtomicU32::new(0),
+        }
     }
 
     /// Counts one for a key. The error says how long to wait.

@@ -100,8 +100,10 @@ impl Auth {
     pub(super) fn refused(&self, origin: &Origin, detail: &str) -> Fault {
         match self.failures.check(origin.address.as_deref().unwrap_or_default()) {
             Ok(()) => Fault::new(Problem::Unauthenticated, detail),
-            Err(wait) => Fault::new(Problem::TooManyRequests, "too many refused tokens and passwords from this address")
-                .after(wait.as_secs().saturating_add(1)),
+            Err(wait) => {
+                Fault::new(Problem::TooManyRequests, "too many refused tokens and passwords from this address")
+                    .after(wait.as_secs().saturating_add(1))
+            }
         }
     }
 

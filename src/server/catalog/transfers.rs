@@ -163,9 +163,8 @@ impl Catalog {
 
     /// Lets an upload's time be over, unless a job is loading it.
     pub async fn drop_upload(&self, account: &str, id: &str) -> Result<()> {
-        let query = sqlx::query(
-            "UPDATE uploads SET expires_us = $3 WHERE account = $1 AND id = $2 AND status <> 'complete'",
-        );
+        let query =
+            sqlx::query("UPDATE uploads SET expires_us = $3 WHERE account = $1 AND id = $2 AND status <> 'complete'");
         query.bind(account).bind(id).bind(self.now_us()).execute(&self.pool).await.map(drop).map_err(failed)
     }
 
