@@ -4,9 +4,9 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
+use crate::server::actions::Desk;
 use crate::server::actions::instances::{self, Instance, NewInstance};
 use crate::server::actions::restores;
-use crate::server::actions::Desk;
 use crate::server::api::Refusal;
 use crate::server::auth::Principal;
 use crate::server::catalog::{Job, JobFilter, JobState};
@@ -127,7 +127,9 @@ async fn status(face: &Face, who: &Principal, instance: &Instance) -> Outcome<&'
     if face.overwrites.is_waiting(&who.account, &instance.id) {
         return Ok("overwriting");
     }
-    for (kind, status) in [("restore", "overwriting"), ("undo", "restoring"), ("load", "loading"), ("clone", "creating")] {
+    for (kind, status) in
+        [("restore", "overwriting"), ("undo", "restoring"), ("load", "loading"), ("clone", "creating")]
+    {
         let job = newest(&face.desk, who, kind, &instance.name).await?;
         if job.is_some_and(|job| !job.state.is_over()) {
             return Ok(status);
@@ -138,8 +140,7 @@ async fn status(face: &Face, who: &Principal, instance: &Instance) -> Outcome<&'
 
 /// The newest job of a kind about an instance.
 async fn newest(desk: &Desk, who: &Principal, kind: &str, instance: &str) -> Outcome<Option<Job>> {
-    let filter =
-        JobFilter { kind: Some(kind.into()), instance: Some(instance.into()), ..JobFilter::default() };
+    let filter = JobFilter { kind: Some(kind.into()), instance: Some(instance.into()), ..JobFilter::default() };
     Ok(desk.catalog.jobs(&who.account, &filter, None, 1).await?.items.pop())
 }
 
@@ -168,7 +169,9 @@ pub async fn create(State(face): State<Face>, Who(who): Who, body: axum::body::B
     let request: Create = parse(&body)?;
     let name = request.name.ok_or_else(|| Fault::invalid("name", "name is missing"))?;
     if request.tenant_id.is_some_and(|tenant| !tenant.is_empty() && tenant != who.account) {
-        return Err(Fault::invalid("tenant_id", "this is not the tenant of the access token; `tenant list` shows it").into());
+        return Err(
+            Fault::invalid("tenant_id", "this is not the tenant of the access token; `tenant list` shows it").into()
+        );
     }
     let shown = match request.source_instance_id {
         Some(source) => {
@@ -198,6 +201,7 @@ fn plan_of(kind: &str) -> Outcome<String> {
 
 /// A body that is a JSON object.
 pub fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Outcome<T> {
-    serde_json::from_slice(body)
-        .map_err(|error| Fault::new(Problem::MalformedRequest, format!("the body is not the JSON that is meant: {error}")))
+    serde_json::from_slice(body).map_err(|error| {
+        Fault::new(Problem::MalformedRequest, format!("the body is not the JSON that is meant: {error}"))
+    })
 }

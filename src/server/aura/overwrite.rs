@@ -12,11 +12,11 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
 
+use crate::server::actions::Desk;
 use crate::server::actions::check::RESTORE;
 use crate::server::actions::instances;
 use crate::server::actions::restores::{Restore, restore};
 use crate::server::actions::snapshots::{TakeSnapshot, take};
-use crate::server::actions::Desk;
 use crate::server::api::Refusal;
 use crate::server::auth::{Principal, Right};
 use crate::server::fault::Outcome;

@@ -38,12 +38,7 @@ struct Words {
 impl Operation {
     /// Over a server's parts. `catalog_url`: as the catalog was opened; `workers`: when the workers of this process were
     /// last heard of, `None` where it has none. Reads the files of the config's secrets.
-    pub fn new(
-        state: &State,
-        catalog_url: &str,
-        programs: Programs,
-        workers: Option<Arc<AtomicI64>>,
-    ) -> Result<Self> {
+    pub fn new(state: &State, catalog_url: &str, programs: Programs, workers: Option<Arc<AtomicI64>>) -> Result<Self> {
         let config = &state.config;
         let words = Words::read(config)?;
         let catalog = state.catalog.clone();
