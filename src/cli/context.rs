@@ -18,6 +18,7 @@ use snaphold::source::program::Programs;
 use snaphold::storage::{LocalFolder, ObjectKind, Storage};
 
 use super::args::GlobalArgs;
+use super::backend::Backend;
 use super::progress::Teller;
 use super::{secret, surroundings};
 
@@ -100,6 +101,16 @@ impl Context {
         let service =
             Service::new(self.repository()?, plans, self.staging(), programs, Some(self.repository_folder()?));
         Ok(service.with_password(secret::source_password()))
+    }
+
+    /// Who does what commands ask.
+    pub fn backend(&self) -> Result<Box<dyn Backend>> {
+        Ok(Box::new(self.service()?))
+    }
+
+    /// Nanoseconds since 1970.
+    pub fn now_ns(&self) -> i64 {
+        i64::try_from(self.surroundings.clock.now().as_nanosecond()).unwrap_or(i64::MAX)
     }
 
     /// A folder for files in between.

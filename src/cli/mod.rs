@@ -1,6 +1,7 @@
 //! Arguments, prompts, tables and bars. No logic: a command asks the library and shows what it says.
 
 mod args;
+mod backend;
 mod commands;
 mod confirm;
 mod context;

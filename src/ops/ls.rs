@@ -1,7 +1,9 @@
 //! Listing what is in a snapshot.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::container::{RelativePath, printable};
 use crate::error::{Error, Result};
@@ -11,7 +13,7 @@ use crate::repo::Reader;
 use super::walk::{Walk, child, listing};
 
 /// An entry as a listing shows it: one object of `snapshot ls --json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// Where it is; control characters are escaped, and what is not UTF-8 is replaced.
     pub path: String,
@@ -47,10 +49,10 @@ pub(super) fn hex_below(name: &str, hex: &str) -> String {
 }
 
 /// What is known of an entry but for its path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// `file`, `directory`, `symlink`, `fifo`, `char_device`, `block_device` or `unreadable`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Permission bits, with set-uid, set-gid and sticky.
     pub mode: u32,
     /// Owner.
@@ -80,7 +82,7 @@ impl About {
             Node::Fifo | Node::CharDevice { .. } | Node::BlockDevice { .. } => (0, None, None),
         };
         Self {
-            kind: kind_of(&entry.node),
+            kind: kind_of(&entry.node).into(),
             mode: entry.metadata.mode,
             uid: entry.metadata.uid,
             gid: entry.metadata.gid,

@@ -6,6 +6,7 @@ pub mod aura;
 pub mod auth;
 pub mod catalog;
 pub mod config;
+pub mod console;
 pub mod fault;
 pub mod jobs;
 pub mod operate;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
@@ -23,6 +24,7 @@ use super::auth::DEFAULT_ACCOUNT;
 use super::catalog::Catalog;
 use super::config::Config;
 use super::jobs::{Bench, Jobs, Workers, blocking};
+use super::operate::{Operation, count_requests};
 use super::rebuild::{Rebuilt, rebuild};
 use super::scheduler::{Pace, Scheduler};
 use super::state::{Folders, State};
@@ -76,9 +78,10 @@ impl Server {
         let folders = Folders::of(&data);
         let making = folders.clone();
         blocking(move || making.make()).await?;
-        let catalog = Catalog::open(&catalog_url(&config, &folders), surroundings).await?;
+        let url = catalog_url(&config, &folders);
+        let catalog = Catalog::open(&url, surroundings).await?;
         let plans = Arc::new(plans);
-        let (state, parts) = parts(config, folders, catalog, vault, plans, programs).await?;
+        let (state, parts) = parts(config, folders, catalog, vault, plans, programs.clone()).await?;
         let desk = Arc::new(Desk::new(state.clone()));
         let new_token = desk.auth.ensure_administrator(admin_token.as_deref()).await?;
         let (stop, stopping) = watch::channel(false);
@@ -87,7 +90,11 @@ impl Server {
         if state.config.scheduler.enabled {
             duties.spawn(parts.scheduler.run(stopping.clone()));
         }
-        let router = api::router(desk);
+        let beaten_us = Some(workers.beaten_us()).filter(|_| state.config.jobs.workers > 0);
+        let operation = Operation::new(&state, &url, programs, beaten_us)?;
+        let counted = from_fn_with_state(operation.metrics(), count_requests);
+        let router = api::router(desk).merge(operation.routes()).layer(counted);
+        operation.start(&mut duties, &stopping);
         let (http, serving) = listen(&state.config, router).await?;
         let address = http.listening().await.ok_or_else(|| {
             Error::Failed(format!("cannot listen on {}: is another program there?", state.config.listen))

@@ -172,7 +172,7 @@ impl Catalog {
             policy: definition
                 .and_then(|definition| settings::policy(&definition.settings).ok().flatten())
                 .map(|own| own.policy),
-            unfinished_restore: restore.map(|state| state.stage.as_str()),
+            unfinished_restore: restore.map(|state| state.stage.as_str().into()),
             ..InstanceView::of(name, definition.map(|definition| &definition.record), usable.len() as u64, latest)
         }
     }

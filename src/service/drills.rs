@@ -1,6 +1,6 @@
 //! Drills: a snapshot is restored into a throw-away server, looked at, and marked as proven.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::format::ledger::{LedgerRecord, Proof};
@@ -13,7 +13,7 @@ use crate::source::stored::Stored;
 use super::Service;
 
 /// What a drill showed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DrillOutcome {
     /// The snapshot's id.
     pub snapshot: String,

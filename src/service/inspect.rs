@@ -136,7 +136,13 @@ impl Service {
             let stored = Stored::of(&reader, &snapshot.manifest, component);
             any |= kind.items(&stored, &self.place, &mut |item| {
                 let Item { kind, name, bytes, rows, .. } = item;
-                visit(ItemView { component: several.then(|| component.name.clone()), kind, name, bytes, rows })
+                visit(ItemView {
+                    component: several.then(|| component.name.clone()),
+                    kind: kind.into(),
+                    name,
+                    bytes,
+                    rows,
+                })
             })?;
         }
         Ok(any)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::crypto::Encryption;
 use crate::error::{Error, Result};
@@ -36,7 +36,7 @@ pub struct InstanceSpec {
 }
 
 /// What a look at an instance's system showed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct InstanceCheck {
     /// The instance.
     pub name: String,
@@ -49,7 +49,7 @@ pub struct InstanceCheck {
 }
 
 /// What a look at one source showed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ComponentCheck {
     /// The component.
     pub name: String,

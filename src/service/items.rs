@@ -1,8 +1,9 @@
 //! Which tables and keys differ between two snapshots, and by how much.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::format::manifest::Component;
@@ -16,13 +17,13 @@ use crate::source::stored::Stored;
 use super::catalog::Snapshot;
 
 /// A table or key, as it is shown.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ItemView {
     /// The component that it is in, where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
     /// `table`, `view`, `key` ….
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Its name.
     pub name: String,
     /// How much data it has, bytes.
@@ -32,13 +33,13 @@ pub struct ItemView {
 }
 
 /// A table or key that is not the same in two snapshots.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ItemChange {
     /// The component that it is in, where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
     /// `table`, `view`, `key` ….
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Its name.
     pub name: String,
     /// `added`, `removed` or `changed`.
@@ -128,7 +129,7 @@ pub(super) fn diff_items(
 fn change(change: What, item: &Item, bytes: (Option<u64>, Option<u64>), before: u64, after: u64) -> ItemChange {
     ItemChange {
         component: None,
-        kind: item.kind,
+        kind: item.kind.into(),
         name: item.name.clone(),
         change,
         bytes_new: bytes.0,

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::format::ledger::InstanceSettings;
@@ -46,7 +46,7 @@ pub struct LoadRequest {
 }
 
 /// What a load did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LoadOutcome {
     /// The snapshot of type `load`.
     #[serde(flatten)]
@@ -174,7 +174,6 @@ impl Service {
             }
             None => None,
         };
-        progress.go_on()?;
         self.add_instance(&name, spec)?;
         let snapshot = self.first_of_clone(snapshot, &name, copy)?;
         Ok(CloneOutcome { instance: name, snapshot, restored })
@@ -243,9 +242,12 @@ impl Service {
         let mut report = RestoreReport::default();
         let mut checks = Vec::new();
         let mut targets = Vec::new();
+        let to_the_end = ToTheEnd(progress);
         for RunPart { part, component } in &pairs {
             let Some(component) = component else { continue };
             let stored = Stored::of(&reader, &snapshot.manifest, component);
+            // Of several it may be cancelled while the first is made ready: then nothing of any is there.
+            let progress: &dyn Progress = if targets.is_empty() { progress } else { &to_the_end };
             let (written, checked) = restore_at_once(&*part.source, &stored, &attempt, progress)?;
             report.add(&written);
             checks.extend(checked);
@@ -280,7 +282,7 @@ pub struct CloneRequest {
 }
 
 /// What a clone made.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CloneOutcome {
     /// The new instance.
     pub instance: String,

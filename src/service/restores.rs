@@ -1,8 +1,9 @@
 //! Restores: into a new folder, over an instance, undone, taken up again after a crash.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::format::ledger::{RestoreOf, RestoreStage, RestoreState};
@@ -59,7 +60,7 @@ pub struct LastRestore {
 }
 
 /// What a restore would do or has done.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RestoreOutcome {
     /// The snapshot's id.
     pub snapshot: String,
@@ -72,7 +73,7 @@ pub struct RestoreOutcome {
     /// The snapshot of the state before.
     pub safety_snapshot: Option<String>,
     /// What was looked at afterwards.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
     /// What is written.
     #[serde(flatten)]
@@ -80,12 +81,12 @@ pub struct RestoreOutcome {
 }
 
 /// How a restore that was cut short ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ResumeOutcome {
     /// The instance.
     pub instance: String,
     /// `done` where the restore was completed, `reverted` where what was there before is there again.
-    pub outcome: &'static str,
+    pub outcome: Cow<'static, str>,
     /// What was being restored: a snapshot's id, or a dump's name.
     pub of: String,
     /// The snapshot of the state before.
@@ -263,7 +264,7 @@ impl Service {
         let manifest = snapshot.map(|snapshot| &snapshot.manifest);
         let means = Means { service: self, reader, progress };
         let (outcome, checks) = work(Run::take_up(means, (revision, state), manifest, parts)?)?;
-        Ok(ResumeOutcome { instance: instance.to_string(), outcome, of, safety_snapshot, checks })
+        Ok(ResumeOutcome { instance: instance.to_string(), outcome: outcome.into(), of, safety_snapshot, checks })
     }
 
     /// The parts of a restore, as it was begun.

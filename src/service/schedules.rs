@@ -1,7 +1,9 @@
 //! The policies of instances: shown, set, taken away.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::format::ledger::{RunOutcome, ScheduledRun};
@@ -18,14 +20,14 @@ use super::{Service, plan::Plan};
 const NEXT: usize = 5;
 
 /// An instance's policy as it is shown.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PolicyView {
     /// The instance.
     pub instance: String,
     /// Its plan.
     pub plan: String,
     /// Whose it is: `own`, `plan`, or `none`.
-    pub origin: &'static str,
+    pub origin: Cow<'static, str>,
     /// The policy; absent where there is none.
     pub policy: Option<Policy>,
     /// When it is due next.
@@ -37,7 +39,7 @@ pub struct PolicyView {
 }
 
 /// A time at which a policy is due.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SlotView {
     /// When.
     pub due_at: Timestamp,
@@ -48,14 +50,14 @@ pub struct SlotView {
 }
 
 /// What a policy had done last.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunView {
     /// The slot; `None`: the instance was new, or its system had changed.
     pub due_at: Option<Timestamp>,
     /// When it was begun.
     pub began_at: Timestamp,
     /// `running`, `interrupted`, `done` or `failed`.
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// How often it was tried.
     pub attempts: u32,
     /// The snapshot, once it is there.
@@ -131,7 +133,7 @@ impl Service {
         Ok(PolicyView {
             instance: name.to_string(),
             plan: plan.name.clone(),
-            origin: followed.as_ref().map_or("none", |followed| if followed.is_own { "own" } else { "plan" }),
+            origin: followed.as_ref().map_or("none", |followed| if followed.is_own { "own" } else { "plan" }).into(),
             next: next.unwrap_or_default(),
             last: known.run.as_ref().map(|run| run_view(run, self.last_run(run).state)),
             notes,
@@ -230,7 +232,7 @@ fn run_view(run: &ScheduledRun, state: RunState) -> RunView {
     RunView {
         due_at: run.slot_ns.map(timestamp),
         began_at: timestamp(run.began_at_ns),
-        status,
+        status: status.into(),
         attempts: run.attempts,
         snapshot,
         reason,

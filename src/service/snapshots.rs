@@ -18,8 +18,8 @@ use super::{Service, retention};
 /// What may be chosen about a snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct TakeOptions {
-    /// Its id, chosen by a caller who will ask for it after a crash ([`Service::find_snapshot`]). One that is taken
-    /// already is refused. `None`: a random one.
+    /// Its id, chosen by a caller who will ask for it after a crash ([`Service::find_snapshot`]). That of a complete
+    /// snapshot is refused; the record of one that failed gives way. `None`: a random one.
     pub id: Option<SnapshotId>,
     /// The user's words.
     pub description: Option<String>,
@@ -186,9 +186,10 @@ impl Service {
     }
 }
 
-/// One id is one snapshot's.
+/// One id is one complete snapshot's.
 pub(super) fn refuse_taken(catalog: &Catalog, id: Option<SnapshotId>) -> Result<()> {
-    match id.filter(|id| catalog.snapshot(*id).is_ok()) {
+    let is_taken = |id: &SnapshotId| catalog.snapshots.iter().any(|it| it.manifest.id == *id && it.is_completed());
+    match id.filter(is_taken) {
         Some(id) => Err(Error::Refused(format!("there is a snapshot {id} already"))),
         None => Ok(()),
     }

@@ -1,6 +1,6 @@
 //! How much is kept, and how little it takes.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::format::pack::{Form, PackKind};
@@ -10,7 +10,7 @@ use crate::storage::ObjectKind;
 use super::Service;
 
 /// Sizes of a repository.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Stats {
     /// Where it is.
     pub location: String,
@@ -31,7 +31,7 @@ pub struct Stats {
 }
 
 /// How chunks are stored. Bytes are plain unless they say stored.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct ChunkStats {
     /// Chunks that are stored whole.
     pub full: u64,
@@ -50,7 +50,7 @@ pub struct ChunkStats {
 }
 
 /// Sizes of one instance.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct InstanceStats {
     /// Its name.
     pub name: String,

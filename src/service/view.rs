@@ -1,9 +1,10 @@
 //! Snapshots and instances as they are shown: the objects that `--json` prints.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::format::ledger::{DeletionCause, Proof, SnapshotState};
 use crate::format::manifest::{Component, InstanceRecord, Manifest, Origin, Outcome};
@@ -15,7 +16,7 @@ use super::duration::format_duration;
 use super::policy::Policy;
 
 /// A snapshot.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SnapshotView {
     /// Its id, 16 hexadecimal digits.
     pub id: String,
@@ -23,9 +24,9 @@ pub struct SnapshotView {
     pub instance: String,
     /// `on_demand`, `scheduled`, `load` or `safety`.
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// `in_progress`, `completed`, `failed` or `deleting`.
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -43,7 +44,7 @@ pub struct SnapshotView {
     pub deleted_at: Option<Timestamp>,
     /// `user` or `expired`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub deleted_by: Option<&'static str>,
+    pub deleted_by: Option<Cow<'static, str>>,
     /// Its data may go from this time on.
     pub purge_after: Option<Timestamp>,
     /// Regular files.
@@ -72,7 +73,7 @@ pub struct SnapshotView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before_restore_of: Option<String>,
     /// Its components, where it has others than one.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<ComponentView>,
     /// What its last drill showed; absent where none was held.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +81,7 @@ pub struct SnapshotView {
 }
 
 /// One component of a snapshot.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ComponentView {
     /// Its name.
     pub name: String,
@@ -91,7 +92,7 @@ pub struct ComponentView {
 }
 
 /// What a drill showed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProofView {
     /// Whether all checks came out well.
     pub proven: bool,
@@ -169,8 +170,8 @@ impl SnapshotView {
         Self {
             id: manifest.id.to_string(),
             instance: manifest.instance.clone(),
-            kind: manifest.kind.as_str(),
-            status,
+            kind: manifest.kind.as_str().into(),
+            status: status.into(),
             reason,
             created_at: timestamp(manifest.created_at_ns),
             finished_at: Some(timestamp(manifest.finished_at_ns)),
@@ -179,8 +180,8 @@ impl SnapshotView {
             hold_until: state.and_then(|state| state.hold_until_ns).map(timestamp),
             deleted_at: deletion.map(|deletion| timestamp(deletion.at_ns)),
             deleted_by: deletion.map(|deletion| match deletion.cause {
-                DeletionCause::User => "user",
-                DeletionCause::Expired => "expired",
+                DeletionCause::User => "user".into(),
+                DeletionCause::Expired => "expired".into(),
             }),
             purge_after: deletion.map(|deletion| timestamp(deletion.purge_after_ns)),
             files: summary.files,
@@ -221,8 +222,8 @@ impl SnapshotView {
         Some(Self {
             id: id.to_string(),
             instance: instance.clone(),
-            kind: kind.as_str(),
-            status,
+            kind: kind.as_str().into(),
+            status: status.into(),
             reason,
             created_at: timestamp(*began_at_ns),
             finished_at: None,
@@ -251,7 +252,7 @@ impl SnapshotView {
 }
 
 /// An instance.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct InstanceView {
     /// Its name.
     pub name: String,
@@ -266,22 +267,27 @@ pub struct InstanceView {
     /// Whether every file is read each time.
     pub always_read: bool,
     /// Its settings by name; secrets are only named.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
     /// Its own policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
     /// How far a restore over it is that is not over.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub unfinished_restore: Option<&'static str>,
+    pub unfinished_restore: Option<Cow<'static, str>>,
     /// When it was defined.
     pub created_at: Option<Timestamp>,
-    /// Whether a definition is there, or only snapshots.
+    /// Whether a definition is there, or only snapshots. A service shows only those that are defined, and does not say it.
+    #[serde(default = "yes")]
     pub defined: bool,
     /// Completed snapshots that are not deleted.
     pub snapshots: u64,
     /// When the newest of them was taken.
     pub latest: Option<Timestamp>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl InstanceView {

@@ -1,4 +1,4 @@
-//! The service: what its jobs do, its accounts' repositories.
+//! The service: what its jobs do, its accounts' repositories, how it is operated.
 
 #[path = "../postgres/server.rs"]
 #[allow(dead_code, reason = "each test uses a part of it")]
@@ -6,5 +6,15 @@ mod postgres;
 #[path = "../cli/program.rs"]
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod program;
+#[path = "../sqlite_common/mod.rs"]
+mod sqlite_common;
+#[path = "../store/mod.rs"]
+mod store;
 
+mod accounts;
+mod cancelled;
+mod died;
+mod jobs;
 mod operate;
+mod side_by_side;
+mod world;

@@ -15,7 +15,7 @@ use crate::cli::table::{Side, Table, count, printable, size};
 pub fn gc(context: &Context, arguments: &GcArgs) -> Result<Report> {
     let request = GcRequest { dry_run: arguments.dry_run, grace_ns: arguments.grace, full: arguments.full };
     let progress = context.progress();
-    let report = context.service()?.gc(request, &progress)?;
+    let report = context.backend()?.gc(request, &progress)?;
     progress.done();
     let would = if report.dry_run { "would be " } else { "" };
     let mut text = format!(
@@ -42,7 +42,7 @@ pub fn verify(context: &Context, arguments: &VerifyArgs) -> Result<Report> {
         Some(Some(Fraction { number, of })) => ReadData::Part { n: number, of },
     };
     let progress = context.progress();
-    let report = context.service()?.verify(read_data, &progress)?;
+    let report = context.backend()?.verify(read_data, &progress)?;
     report.notices.iter().for_each(|line| progress.notice(line));
     progress.done();
     let mut text = String::new();

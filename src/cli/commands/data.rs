@@ -26,8 +26,9 @@ const STDIN_NAME: &str = "dump";
 const STDOUT_BUFFER: usize = 256 * 1024;
 
 pub fn load(context: &Context, arguments: LoadArgs) -> Result<Report> {
-    let service = context.service()?;
+    let backend = context.backend()?;
     let from_stdin = arguments.file.as_os_str() == "-";
+    let length = arguments.file.metadata().ok().filter(|about| about.is_file() && !from_stdin).map(|about| about.len());
     let input: Box<dyn Read + Send> = match from_stdin {
         true => Box::new(unbuffered(&io::stdin(), "standard input")?),
         false => open_file(&arguments.file)?,
@@ -40,7 +41,7 @@ pub fn load(context: &Context, arguments: LoadArgs) -> Result<Report> {
         None if from_stdin => STDIN_NAME.to_string(),
         None => name_of(&arguments.file)?,
     };
-    let confirmed = match service.load_overwrites(&arguments.name)? {
+    let confirmed = match backend.load_overwrites(&arguments.name)? {
         Some(source) => {
             consent(RESTORE, arguments.confirm.as_deref(), &format!("overwrite {source}"), || Ok(String::new()))?
         }
@@ -51,7 +52,7 @@ pub fn load(context: &Context, arguments: LoadArgs) -> Result<Report> {
     let (instance, no_safety) = (arguments.name, arguments.no_safety);
     let request = LoadRequest { instance, input, file_name, no_safety, run: None, options };
     let progress = context.progress();
-    let outcome = service.load(request, confirmed, &progress)?;
+    let outcome = backend.load(request, length, confirmed, &progress)?;
     progress.done();
     let mut text = taken(&outcome.snapshot);
     if let Some(safety) = &outcome.safety_snapshot {
@@ -103,17 +104,17 @@ pub fn export(context: &Context, arguments: ExportArgs) -> Result<Report> {
         path: arguments.path.map(std::os::unix::ffi::OsStringExt::into_vec),
         item: arguments.only.as_deref().map(str::parse).transpose()?,
     };
-    let service = context.service()?;
+    let backend = context.backend()?;
     let progress = context.progress();
     let outcome = match arguments.output.as_os_str() == "-" {
         false => {
             let target = ExportTarget::Path { path: &arguments.output, overwrite: arguments.overwrite };
-            service.export(request, target, &progress)?
+            backend.export(request, target, &progress)?
         }
         true => {
             let mut pipe = Pipe { file: unbuffered(&io::stdout(), "standard output")?, is_broken: false };
             let mut out = BufWriter::with_capacity(STDOUT_BUFFER, &mut pipe);
-            let exported = service.export(request, ExportTarget::Stream(&mut out), &progress);
+            let exported = backend.export(request, ExportTarget::Stream(&mut out), &progress);
             let flushed = out.flush().map_err(|error| Error::target("standard output", error));
             drop(out);
             if pipe.is_broken {
@@ -147,12 +148,12 @@ fn exported(outcome: &ExportOutcome) -> String {
 }
 
 pub fn clone(context: &Context, arguments: CloneArgs) -> Result<Report> {
-    let service = context.service()?;
+    let backend = context.backend()?;
     let progress = context.progress();
     let settings = settings_spec(arguments.settings)?;
     let CloneArgs { snapshot, name, source, .. } = arguments;
     let request = CloneRequest { snapshot: snapshot.clone(), name, source, settings, copy: None };
-    let outcome = service.clone_snapshot(request, &progress)?;
+    let outcome = backend.clone_snapshot(request, &progress)?;
     progress.done();
     let mut text = format!("made instance {} of snapshot {}\n", outcome.instance, snapshot);
     if let Some(restored) = &outcome.restored {

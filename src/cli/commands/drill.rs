@@ -10,9 +10,9 @@ use crate::cli::table::{Side, Table, printable};
 
 pub fn run(context: &Context, arguments: &DrillArgs) -> Result<Report> {
     let progress = context.progress();
-    let service = context.service()?;
+    let backend = context.backend()?;
     let outcome =
-        service.drill(&arguments.snapshot, arguments.component.as_deref(), arguments.query.as_deref(), &progress)?;
+        backend.drill(&arguments.snapshot, arguments.component.as_deref(), arguments.query.as_deref(), &progress)?;
     progress.done();
     let code = if outcome.proven { 0 } else { ErrorKind::Damaged.exit_code() };
     Report::with_code(&outcome, text(&outcome), code)

@@ -27,12 +27,12 @@ pub fn run(context: &Context, command: InstanceCommand) -> Result<Report> {
     match command {
         InstanceCommand::Add { name, source, options, settings } => {
             let spec = InstanceSpec { source: source.map(Some), settings: settings_spec(settings)?, ..spec(options) };
-            let view = context.service()?.add_instance(&name, spec)?;
+            let view = context.backend()?.add_instance(&name, spec)?;
             Report::new(&view, format!("added instance {name}\n"))
         }
         InstanceCommand::List => list(context),
         InstanceCommand::Show { name } => {
-            let view = context.service()?.instance(&name)?;
+            let view = context.backend()?.instance(&name)?;
             Report::new(&view, show(&view))
         }
         InstanceCommand::Edit { name, source, no_source, options, settings, no_retain, no_always_read } => {
@@ -47,12 +47,12 @@ pub fn run(context: &Context, command: InstanceCommand) -> Result<Report> {
             if no_always_read {
                 spec.always_read = Some(false);
             }
-            let view = context.service()?.edit_instance(&name, spec)?;
+            let view = context.backend()?.edit_instance(&name, spec)?;
             Report::new(&view, format!("changed instance {name}\n{}", show(&view)))
         }
         InstanceCommand::Check { name } => check(context, &name),
         InstanceCommand::Remove { name } => {
-            context.service()?.remove_instance(&name)?;
+            context.backend()?.remove_instance(&name)?;
             let text = format!("removed instance {name}; its snapshots stay until they are deleted\n");
             Report::new(&Removed { removed: name }, text)
         }
@@ -61,7 +61,7 @@ pub fn run(context: &Context, command: InstanceCommand) -> Result<Report> {
 
 fn check(context: &Context, name: &str) -> Result<Report> {
     let progress = context.progress();
-    let found = context.service()?.check_instance(name, &progress)?;
+    let found = context.backend()?.check_instance(name, &progress)?;
     progress.done();
     let mut text = String::new();
     for component in &found.components {
@@ -107,7 +107,7 @@ fn spec(options: InstanceOptions) -> InstanceSpec {
 }
 
 fn list(context: &Context) -> Result<Report> {
-    let instances = Instances { instances: context.service()?.instances()? };
+    let instances = Instances { instances: context.backend()?.instances()? };
     let mut table = Table::new([
         ("NAME", Side::Left),
         ("SNAPSHOTS", Side::Right),
@@ -157,6 +157,6 @@ fn show(view: &InstanceView) -> String {
         ("defined", time_or_dash(view.created_at)),
         ("snapshots", count(view.snapshots)),
         ("latest", time_or_dash(view.latest)),
-        ("restore", view.unfinished_restore.map_or_else(dash, |stage| format!("cut short ({stage})"))),
+        ("restore", view.unfinished_restore.as_ref().map_or_else(dash, |stage| format!("cut short ({stage})"))),
     ])
 }

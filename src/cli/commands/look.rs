@@ -8,9 +8,10 @@ use snaphold::error::{Error, Result};
 use snaphold::ops::Silent;
 use snaphold::ops::diff::{Aspect, Change, DiffSummary, What};
 use snaphold::ops::ls::Listed;
-use snaphold::service::{ItemChange, ItemView, Service, Stats};
+use snaphold::service::{ItemChange, ItemView, Stats};
 
 use crate::cli::args::StatsArgs;
+use crate::cli::backend::Backend;
 use crate::cli::context::Context;
 use crate::cli::output::{Report, cannot_write, print_pieces};
 use crate::cli::progress::Teller;
@@ -22,10 +23,10 @@ pub fn ls(context: &Context, snapshot: &str, path: Option<&Path>, recursive: boo
     let by_items = path.is_none() && !recursive && !files;
     let path = path.map(|path| path.as_os_str().as_bytes()).unwrap_or_default();
     let progress = context.progress();
-    let service = context.service()?;
+    let backend = context.backend()?;
     // The latest one may be another one the second time.
-    let snapshot = service.snapshot(snapshot)?.id;
-    if by_items && let Some(report) = items(context, &service, &snapshot)? {
+    let snapshot = backend.snapshot(snapshot)?.id;
+    if by_items && let Some(report) = items(context, &*backend, &snapshot)? {
         return Ok(report);
     }
     let mut columns = Columns::new([
@@ -37,7 +38,7 @@ pub fn ls(context: &Context, snapshot: &str, path: Option<&Path>, recursive: boo
     ]);
     let mut is_empty = true;
     let is_json = context.global.json;
-    service.ls(&snapshot, path, recursive, &progress, &mut |entry| {
+    backend.ls(&snapshot, path, recursive, &progress, &mut |entry| {
         is_empty = false;
         if !is_json {
             columns.measure(&cells(&entry));
@@ -53,7 +54,7 @@ pub fn ls(context: &Context, snapshot: &str, path: Option<&Path>, recursive: boo
             (false, false) => columns.headings(),
         })?;
         let mut comma = "";
-        service.ls(&snapshot, path, recursive, &Silent, &mut |entry| {
+        backend.ls(&snapshot, path, recursive, &Silent, &mut |entry| {
             if !is_json {
                 return put(&columns.line(&cells(&entry)));
             }
@@ -67,12 +68,12 @@ pub fn ls(context: &Context, snapshot: &str, path: Option<&Path>, recursive: boo
 }
 
 /// What is in a database: tables, keys. `None` where there is nothing but files.
-fn items(context: &Context, service: &Service, snapshot: &str) -> Result<Option<Report>> {
+fn items(context: &Context, backend: &dyn Backend, snapshot: &str) -> Result<Option<Report>> {
     let columns = [("KIND", Side::Left), ("ROWS", Side::Right), ("SIZE", Side::Right), ("NAME", Side::Left)];
     let mut columns = Columns::new(columns);
     let progress = context.progress();
     let mut is_empty = true;
-    let has_items = service.items(snapshot, &progress, &mut |item| {
+    let has_items = backend.items(snapshot, &progress, &mut |item| {
         is_empty = false;
         columns.measure(&item_cells(&item));
         Ok(())
@@ -90,7 +91,7 @@ fn items(context: &Context, service: &Service, snapshot: &str) -> Result<Option<
             (false, false) => columns.headings(),
         })?;
         let mut comma = "";
-        service.items(snapshot, &Silent, &mut |item| {
+        backend.items(snapshot, &Silent, &mut |item| {
             if !is_json {
                 return put(&columns.line(&item_cells(&item)));
             }
@@ -114,7 +115,7 @@ fn cells(Listed { path, about, .. }: &Listed) -> [String; 5] {
     let target = about.target.as_ref().map_or(String::new(), |target| format!(" -> {target}"));
     let reason = about.reason.as_ref().map_or(String::new(), |reason| format!(" (not read: {reason})"));
     let cells = [
-        mode(about.kind, about.mode),
+        mode(&about.kind, about.mode),
         format!("{}:{}", about.uid, about.gid),
         size(about.size),
         time(about.mtime),
@@ -158,13 +159,13 @@ struct Differences {
 
 pub fn diff(context: &Context, a: &str, b: &str, files: bool) -> Result<Report> {
     let progress = context.progress();
-    let service = context.service()?;
-    if !files && let Some(report) = diff_items(&service, a, b, &progress)? {
+    let backend = context.backend()?;
+    if !files && let Some(report) = diff_items(&*backend, a, b, &progress)? {
         progress.done();
         return Ok(report);
     }
     let mut changes = Vec::new();
-    let summary = service.diff(a, b, &progress, &mut |change| {
+    let summary = backend.diff(a, b, &progress, &mut |change| {
         changes.push(change);
         Ok(())
     })?;
@@ -188,9 +189,9 @@ struct ItemDifferences {
 }
 
 /// Tables and keys that differ. `None` where there is nothing but files.
-fn diff_items(service: &Service, a: &str, b: &str, progress: &Teller) -> Result<Option<Report>> {
+fn diff_items(backend: &dyn Backend, a: &str, b: &str, progress: &Teller) -> Result<Option<Report>> {
     let mut items = Vec::new();
-    let has_items = service.diff_items(a, b, progress, &mut |change| {
+    let has_items = backend.diff_items(a, b, progress, &mut |change| {
         items.push(change);
         Ok(())
     })?;
@@ -242,7 +243,7 @@ fn change_line(change: &Change) -> String {
 
 pub fn stats(context: &Context, arguments: &StatsArgs) -> Result<Report> {
     let progress = context.progress();
-    let stats = context.service()?.stats(arguments.name.as_deref(), &progress)?;
+    let stats = context.backend()?.stats(arguments.name.as_deref(), &progress)?;
     progress.done();
     let text = stats_text(&stats);
     Report::new(&stats, text)

@@ -12,12 +12,12 @@ use crate::cli::table::{Side, Table, fields, printable, time, time_or_dash};
 
 pub fn run(context: &Context, command: PolicyCommand) -> Result<Report> {
     match command {
-        PolicyCommand::Show { name } => report(&context.service()?.policy(&name)?),
+        PolicyCommand::Show { name } => report(&context.backend()?.policy(&name)?),
         PolicyCommand::Set(arguments) => {
             let (name, edit) = edit(arguments);
-            report(&context.service()?.set_policy(&name, edit)?)
+            report(&context.backend()?.set_policy(&name, edit)?)
         }
-        PolicyCommand::Reset { name } => report(&context.service()?.reset_policy(&name)?),
+        PolicyCommand::Reset { name } => report(&context.backend()?.reset_policy(&name)?),
         PolicyCommand::Run(arguments) => follow(context, arguments),
     }
 }
@@ -41,7 +41,7 @@ fn edit(arguments: PolicySetArgs) -> (String, PolicyEdit) {
 
 fn report(view: &PolicyView) -> Result<Report> {
     let mut lines = vec![("instance", view.instance.clone()), ("plan", view.plan.clone())];
-    let whose = match view.origin {
+    let whose = match view.origin.as_ref() {
         "own" => "the instance's own",
         "plan" => "the plan's",
         _ => "none; `snaphold policy set` makes one",
@@ -89,7 +89,7 @@ fn last_run(last: &RunView) -> String {
         Some(due_at) => format!("{} UTC", time(due_at)),
         None => format!("{} UTC, because the system was new or changed", time(last.began_at)),
     };
-    match (last.status, &last.snapshot, &last.reason) {
+    match (&last.status, &last.snapshot, &last.reason) {
         (_, Some(snapshot), _) => format!("{what}: snapshot {snapshot}"),
         (status, _, Some(reason)) => format!("{what}: {status} {} times; {reason}", last.attempts),
         (status, ..) => format!("{what}: {status}"),

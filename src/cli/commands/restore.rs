@@ -3,9 +3,10 @@
 use std::os::unix::ffi::OsStrExt;
 
 use snaphold::error::{Error, Result};
-use snaphold::service::{RestoreOutcome, RestoreRequest, Service};
+use snaphold::service::{RestoreOutcome, RestoreRequest};
 
 use crate::cli::args::{ConsentArgs, RestoreArgs, RestoreCommand};
+use crate::cli::backend::Backend;
 use crate::cli::confirm::{RESTORE, can_ask, consent, given};
 use crate::cli::context::Context;
 use crate::cli::output::Report;
@@ -13,13 +14,13 @@ use crate::cli::progress::Teller;
 use crate::cli::table::{count, fields, size};
 
 pub fn run(context: &Context, arguments: RestoreArgs) -> Result<Report> {
-    let service = context.service()?;
+    let backend = context.backend()?;
     if let Some(instance) = arguments.resume.as_deref().or(arguments.abort.as_deref()) {
-        return take_up(context, &service, instance, arguments.resume.is_some());
+        return take_up(context, &*backend, instance, arguments.resume.is_some());
     }
     let (request, plan, consent) = match arguments.command {
         Some(RestoreCommand::Undo { name, plan, consent }) => {
-            (service.undo_request(&name, consent.no_safety)?, plan, consent)
+            (backend.undo_request(&name, consent.no_safety)?, plan, consent)
         }
         None => {
             let snapshot = arguments.snapshot.ok_or_else(|| Error::Usage("which snapshot?".into()))?;
@@ -37,22 +38,22 @@ pub fn run(context: &Context, arguments: RestoreArgs) -> Result<Report> {
     };
     let progress = context.progress();
     if plan {
-        let outcome = service.plan_restore(&request, &progress)?;
+        let outcome = backend.plan_restore(&request, &progress)?;
         progress.done();
         return Report::new(&outcome, planned(&outcome));
     }
-    let confirmed = confirmed(&service, &request, &consent, &progress)?;
-    let outcome = service.restore(&request, confirmed, &progress)?;
+    let confirmed = confirmed(&*backend, &request, &consent, &progress)?;
+    let outcome = backend.restore(&request, confirmed, &progress)?;
     progress.done();
     Report::new(&outcome, done(&outcome))
 }
 
 /// Ends a restore that was cut short, in one way or the other.
-fn take_up(context: &Context, service: &Service, instance: &str, forward: bool) -> Result<Report> {
+fn take_up(context: &Context, backend: &dyn Backend, instance: &str, forward: bool) -> Result<Report> {
     let progress = context.progress();
     let outcome = match forward {
-        true => service.resume_restore(instance, &progress)?,
-        false => service.abort_restore(instance, &progress)?,
+        true => backend.resume_restore(instance, &progress)?,
+        false => backend.abort_restore(instance, &progress)?,
     };
     progress.done();
     let of = &outcome.of;
@@ -67,12 +68,17 @@ fn take_up(context: &Context, service: &Service, instance: &str, forward: bool) 
 }
 
 /// Whether what is there may be overwritten. A script that gave no word hears from the library whether one is needed.
-fn confirmed(service: &Service, request: &RestoreRequest, arguments: &ConsentArgs, progress: &Teller) -> Result<bool> {
+fn confirmed(
+    backend: &dyn Backend,
+    request: &RestoreRequest,
+    arguments: &ConsentArgs,
+    progress: &Teller,
+) -> Result<bool> {
     let word = arguments.confirm.as_deref();
     if word.is_some() || !can_ask() {
         return given(RESTORE, word);
     }
-    let plan = service.plan_restore(request, progress)?;
+    let plan = backend.plan_restore(request, progress)?;
     progress.done();
     match plan.in_place {
         true => consent(RESTORE, None, &format!("overwrite {}", plan.target), || Ok(planned(&plan))),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use snaphold::error::{Error, Result};
-use snaphold::service::{GRACE_NS, ProofView, SnapshotView, TakeOptions, format_duration};
+use snaphold::service::{ProofView, SnapshotView, TakeOptions, format_duration};
 
 use super::look;
 use crate::cli::args::{Compression, SnapshotCommand, TakeArgs};
@@ -20,24 +20,22 @@ pub fn run(context: &Context, command: SnapshotCommand) -> Result<Report> {
     match command {
         SnapshotCommand::Take(arguments) => take(context, arguments),
         SnapshotCommand::List { name } => {
-            let snapshots = Snapshots { snapshots: context.service()?.snapshots(name.as_deref())? };
+            let snapshots = Snapshots { snapshots: context.backend()?.snapshots(name.as_deref())? };
             let text = table(&snapshots.snapshots).text("there are no snapshots");
             Report::new(&snapshots, text)
         }
         SnapshotCommand::Show { snapshot } => {
-            let view = context.service()?.snapshot(&snapshot)?;
+            let view = context.backend()?.snapshot(&snapshot)?;
             Report::new(&view, show(&view))
         }
-        SnapshotCommand::Delete { snapshots, confirm, grace } => {
-            delete(context, &snapshots, confirm.as_deref(), grace.unwrap_or(GRACE_NS))
-        }
+        SnapshotCommand::Delete { snapshots, confirm, grace } => delete(context, &snapshots, confirm.as_deref(), grace),
         SnapshotCommand::Undelete { snapshot } => {
-            let view = context.service()?.undelete_snapshot(&snapshot)?;
+            let view = context.backend()?.undelete_snapshot(&snapshot)?;
             Report::new(&view, format!("snapshot {} is back\n", view.id))
         }
         SnapshotCommand::Hold { snapshot, until } => {
-            let service = context.service()?;
-            let view = service.hold_snapshot(&snapshot, until.at_ns(service.repo().now_ns()))?;
+            let backend = context.backend()?;
+            let view = backend.hold_snapshot(&snapshot, until.at_ns(context.now_ns()))?;
             let text = format!("snapshot {} is held until {} UTC\n", view.id, time_or_dash(view.hold_until));
             Report::new(&view, text)
         }
@@ -63,7 +61,7 @@ fn take(context: &Context, arguments: TakeArgs) -> Result<Report> {
         include: arguments.include,
     };
     let progress = context.progress();
-    let view = context.service()?.take(&arguments.name, options, &progress)?;
+    let view = context.backend()?.take(&arguments.name, options, &progress)?;
     progress.done();
     Report::new(&view, taken(&view))
 }
@@ -154,7 +152,7 @@ fn show(view: &SnapshotView) -> String {
         ("expires", view.expires_at.map(time)),
         ("held until", view.hold_until.map(time)),
         ("deleted", view.deleted_at.map(time)),
-        ("deleted by", view.deleted_by.map(str::to_string)),
+        ("deleted by", view.deleted_by.as_deref().map(str::to_string)),
         ("data goes after", view.purge_after.map(time)),
         ("origin", view.origin.clone()),
         ("components", components(view)),
@@ -203,12 +201,12 @@ fn drill(proof: &ProofView) -> String {
     }
 }
 
-fn delete(context: &Context, specs: &[String], given: Option<&str>, grace_ns: i64) -> Result<Report> {
-    let service = context.service()?;
+fn delete(context: &Context, specs: &[String], given: Option<&str>, grace_ns: Option<i64>) -> Result<Report> {
+    let backend = context.backend()?;
     // All are looked up before one is deleted, and then named by their ids: `latest` moves while they go.
     let mut views: Vec<SnapshotView> = Vec::new();
     for spec in specs {
-        let view = service.snapshot(spec)?;
+        let view = backend.snapshot(spec)?;
         if !views.iter().any(|known| known.id == view.id) {
             views.push(view);
         }
@@ -219,15 +217,19 @@ fn delete(context: &Context, specs: &[String], given: Option<&str>, grace_ns: i6
         ids => format!("delete the snapshots {}", ids.join(", ")),
     };
     consent(DELETE, given, &what, || Ok(table(&views).text("")))?;
-    let deleted: Result<Vec<SnapshotView>> = ids.iter().map(|id| service.delete_snapshot(id, grace_ns)).collect();
+    let deleted: Result<Vec<SnapshotView>> = ids.iter().map(|id| backend.delete_snapshot(id, grace_ns)).collect();
     let deleted = Snapshots { snapshots: deleted? };
-    let grace = match grace_ns {
-        0 => "`snaphold gc` frees what only it held".to_string(),
-        grace_ns => {
-            format!("its data stays for {}, `snaphold snapshot undelete` brings it back", format_duration(grace_ns))
-        }
-    };
-    let text =
-        deleted.snapshots.iter().map(|view| format!("deleted snapshot {}; {grace}\n", view.id)).collect::<String>();
+    let text: String = deleted.snapshots.iter().map(gone).collect();
     Report::new(&deleted, text)
+}
+
+/// What becomes of a deleted snapshot's data.
+fn gone(view: &SnapshotView) -> String {
+    let grace = view.deleted_at.zip(view.purge_after).map(|(from, until)| until.duration_since(from).as_nanos());
+    let grace_ns = grace.and_then(|grace| i64::try_from(grace).ok()).unwrap_or_default();
+    let then = match grace_ns {
+        ..=0 => "`snaphold gc` frees what only it held".to_string(),
+        _ => format!("its data stays for {}, `snaphold snapshot undelete` brings it back", format_duration(grace_ns)),
+    };
+    format!("deleted snapshot {}; {then}\n", view.id)
 }

@@ -8,9 +8,13 @@ use crate::error::{Error, Result};
 use crate::format::manifest::{Component, Cost, Manifest, Outcome, SnapshotType};
 use crate::id::SnapshotId;
 use crate::ops::Progress;
+use crate::ops::gc::{delete, note_removed};
 use crate::repo::{Reader, Repository, StoredManifest, Work};
 
 use super::ContentWriter;
+
+/// How often it is tried to note that a manifest is removed.
+const NOTE_TRIES: u32 = 16;
 
 /// What a snapshot is to be.
 pub struct SnapshotRequest {
@@ -130,11 +134,18 @@ fn one_of_id(repo: &Repository, own: StoredManifest) -> Result<StoredManifest> {
     same.sort_by(|a, b| (has_failed(a), &a.name).cmp(&(has_failed(b), &b.name)));
     let mut same = same.into_iter();
     let first = same.next().unwrap_or(own);
-    for other in same {
-        match repo.storage().delete(&other.name) {
-            Ok(()) | Err(Error::NotFound(_)) => {}
-            Err(error) => return Err(error),
+    let others: Vec<StoredManifest> = same.collect();
+    // Whoever has seen one and does not find it again is to know that it was not lost. Gc may be noting something too.
+    let mut tries = NOTE_TRIES;
+    loop {
+        let paths = others.iter().map(|other| other.name.path()).collect();
+        match note_removed(repo, &repo.ledger_by_copies()?, paths) {
+            Err(Error::Busy(_)) if tries > 0 => tries -= 1,
+            noted => break noted?,
         }
+    }
+    for other in others {
+        delete(repo, &other.name)?;
     }
     Ok(first)
 }

@@ -2,7 +2,7 @@
 
 mod content;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::container::RelativePath;
 use crate::error::Result;
@@ -16,7 +16,7 @@ use content::same_bytes;
 pub use content::{Differing, differing};
 
 /// What became of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// Only the second snapshot has it.
@@ -28,7 +28,7 @@ pub enum What {
 }
 
 /// In what a path that both snapshots have differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Aspect {
     /// It is of another kind: a file where a folder was, say.
@@ -40,7 +40,7 @@ pub enum Aspect {
 }
 
 /// A path that differs: one object of `snapshot diff --json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Where it is; control characters are escaped, and what is not UTF-8 is replaced. `.` is the root.
     pub path: String,
@@ -50,7 +50,7 @@ pub struct Change {
     /// What became of it.
     pub change: What,
     /// In what it differs; empty for what was added or removed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<Aspect>,
     /// Plain bytes of a file that only the second snapshot has, in whole chunks.
     pub bytes_new: u64,
@@ -72,7 +72,7 @@ impl Change {
 }
 
 /// Totals of a comparison.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiffSummary {
     /// Paths that only the second snapshot has.
     pub added: u64,

@@ -24,5 +24,5 @@ mod rewrite;
 pub use collect::collect;
 pub use report::{GcOptions, GcReport};
 
-pub(super) use purge::was_purged;
+pub(super) use purge::{delete, note_removed, was_purged};
 pub(super) use rewrite::move_live;

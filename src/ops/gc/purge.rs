@@ -72,7 +72,18 @@ pub fn topics_beside(state: &str) -> Option<String> {
 
 /// Notes, durably and before it is done, that manifests and topics are removed on purpose. Old notes make room.
 pub fn note(repo: &Repository, ledger: &LedgerView, due: &[Due]) -> Result<()> {
-    if due.is_empty() {
+    let mut paths = Vec::new();
+    for due in due {
+        paths.extend([due.stored.name.path(), due.topic.clone()]);
+        paths.extend(topics_beside(&due.topic).filter(|topic| ledger.newest.contains_key(topic)));
+    }
+    note_removed(repo, ledger, paths)
+}
+
+/// Notes paths of manifests, and topics, that are removed on purpose. `Error::Busy` where somebody else noted something
+/// since `ledger` was read.
+pub fn note_removed(repo: &Repository, ledger: &LedgerView, removed: Vec<String>) -> Result<()> {
+    if removed.is_empty() {
         return Ok(());
     }
     let before = ledger.newest.get(PURGED_TOPIC);
@@ -80,10 +91,7 @@ pub fn note(repo: &Repository, ledger: &LedgerView, due: &[Due]) -> Result<()> {
         Some(LedgerRecord::Purged(paths)) => paths.clone(),
         _ => Vec::new(),
     };
-    for due in due {
-        paths.extend([due.stored.name.path(), due.topic.clone()]);
-        paths.extend(topics_beside(&due.topic).filter(|topic| ledger.newest.contains_key(topic)));
-    }
+    paths.extend(removed);
     paths.drain(..paths.len().saturating_sub(NOTES_KEPT));
     let number = before.map(|revision| revision.number);
     repo.append_ledger(PURGED_TOPIC, number, &LedgerRecord::Purged(paths))?;

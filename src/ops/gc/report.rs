@@ -1,6 +1,6 @@
 //! What garbage collection is asked, and what it answers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::id::SnapshotId;
@@ -44,7 +44,7 @@ impl Default for GcOptions<'_> {
 }
 
 /// What garbage collection did; with `dry_run`, what it would do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GcReport {
     /// Snapshots that were deleted because their retention ended: [`GcOptions::snapshots_expired`].
     pub snapshots_expired: u64,

@@ -1,6 +1,6 @@
 //! What verify is asked, and what it answers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Which packs are read whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct VerifyOptions {
 }
 
 /// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyError {
     /// The object's name, such as `packs/ab/ab12…`; `chunk …` where no object is known to hold a chunk that is needed.
     pub object: String,
@@ -38,7 +38,7 @@ pub struct VerifyError {
 }
 
 /// What was found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyReport {
     /// Whether there are no errors.
     pub ok: bool,

@@ -36,6 +36,8 @@ pub use slot::Slot;
 
 /// Changed whenever the keys or values are: an index of another version is made anew.
 const VERSION: u32 = 4;
+/// How often it is tried again to read beside a writer.
+const OPEN_TRIES: u32 = 100;
 /// The file that is locked while an index is being opened.
 const TURN: &str = "OPENING";
 
@@ -104,6 +106,18 @@ impl Index {
     /// Opens the index in `dir`, making it where it is absent or not to be used. Where another process writes it, it
     /// is opened for reading.
     pub fn open(dir: &Path, repo: RepoId) -> Result<(Self, Found)> {
+        // A reader that comes while the writer flushes or closes may find files gone, or nothing yet: a moment later it
+        // reads the index, or is the one that writes it.
+        let mut tries = OPEN_TRIES;
+        loop {
+            match Self::open_once(dir, repo) {
+                Err(Error::Busy(_)) if tries > 0 => tries -= 1,
+                opened => return opened,
+            }
+        }
+    }
+
+    fn open_once(dir: &Path, repo: RepoId) -> Result<(Self, Found)> {
         let existed = dir.join("CURRENT").exists();
         std::fs::create_dir_all(dir).map_err(|error| storage_error("create", dir, error))?;
         let _turn = turn_to_open(dir);

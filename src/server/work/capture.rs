@@ -13,11 +13,12 @@ pub fn parse_id(text: &str) -> Result<SnapshotId> {
 }
 
 /// The snapshot of a chosen id, where an earlier attempt has brought it to an end. One that failed is the job's failure:
-/// what it was asked for did not come to be, and its reason is the answer.
+/// what it was asked for did not come to be, and its reason is the answer. One that was cancelled is taken anew, in the
+/// same record's place: a job that is done again was put back, by a server that stopped, say, and is still wanted.
 pub fn ended(service: &Service, id: SnapshotId) -> Result<Option<SnapshotView>> {
     let Some(view) = service.find_snapshot(id)? else { return Ok(None) };
     match view.reason {
-        Some(reason) if reason == Error::Cancelled.to_string() => Err(Error::Cancelled),
+        Some(reason) if reason == Error::Cancelled.to_string() => Ok(None),
         Some(reason) => Err(Error::Failed(reason)),
         None => Ok(Some(view)),
     }

@@ -6,7 +6,7 @@ use crate::service::{LoadOutcome, LoadRequest, SnapshotView, TakeOptions, open_f
 use super::capture::{ended, parse_id};
 use super::done::{Done, Means};
 use super::files::{check_file_name, file_of};
-use super::restore::{Before, before, reverted};
+use super::restore::{Before, before};
 use super::spec;
 
 pub fn load(job: &spec::Load, means: &Means<'_>) -> Result<Done> {
@@ -25,7 +25,6 @@ pub fn load(job: &spec::Load, means: &Means<'_>) -> Result<Done> {
             let snapshot = or_taken(job, means, snapshot, options)?;
             LoadOutcome { snapshot, safety_snapshot: safety(&run) }
         }
-        Before::Reverted => return Err(reverted()),
         // A dump that was not made ready to its end is gone from the staging folder: it goes in again.
         Before::Unfinished(run) if run.snapshot.is_none() && !run.is_staged => {
             service.abort_restore(&job.instance, means.progress)?;

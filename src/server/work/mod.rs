@@ -6,9 +6,9 @@
 //!
 //! | kind | what tells it | then |
 //! | --- | --- | --- |
-//! | snapshot | the snapshot of the chosen id is there | it ends well; a failed one ends the job with its reason |
+//! | snapshot | the snapshot of the chosen id is there | it ends well; a failed one ends the job with its reason, a cancelled one is taken anew |
 //! | load | the same; and the restore of the chosen run | as for snapshots; a dump that was half staged is put back |
-//! | restore, undo | the restore of the chosen run, in the ledger | done; or completed; or begun, where it never was |
+//! | restore, undo | the restore of the chosen run, in the ledger | done; or completed; or begun, where it never was or went back |
 //! | resume, abort | nothing is left to be taken up | it ends well where the restore ended as was asked |
 //! | export | the file of the export's id is there | it is measured again |
 //! | clone | the instance, and the snapshot of the chosen id | it goes on behind what is there, unless data was half written |

@@ -10,12 +10,11 @@ use super::spec::{self, JobSpec};
 
 /// What an earlier attempt at a restore has left.
 pub enum Before {
-    /// It never began.
+    /// It never began, or it went back: it failed, or was cancelled so that the job could be put back. Who wants to abort
+    /// a restore for good cancels its job.
     Nothing,
     /// It came to its end.
     Done(LastRestore),
-    /// It went back: by itself, or because somebody aborted it.
-    Reverted,
     /// It stands half way.
     Unfinished(LastRestore),
 }
@@ -27,17 +26,10 @@ pub fn before(service: &Service, instance: &str, run: &str) -> Result<Before> {
     }
     Ok(match service.last_restore(instance)?.filter(|last| last.run == run) {
         None => Before::Nothing,
-        Some(last) if last.is_reverted => Before::Reverted,
+        Some(last) if last.is_reverted => Before::Nothing,
         Some(last) if last.is_over => Before::Done(last),
         Some(last) => Before::Unfinished(last),
     })
-}
-
-/// It is not begun a second time: somebody may have aborted it on purpose.
-pub fn reverted() -> Error {
-    Error::Failed(
-        "it was cut short, and what was there before is there again; begin it anew if it is still wanted".into(),
-    )
 }
 
 /// What a restore or an undo would write. Touches nothing.
@@ -62,7 +54,6 @@ pub fn restore(job: &spec::Restore, means: &Means<'_>) -> Result<Done> {
     let service = means.service;
     defined(service, &job.instance)?;
     match before(service, &job.instance, &job.run)? {
-        Before::Reverted => Err(reverted()),
         Before::Done(last) => {
             with_safety(means, &job.instance, last.safety_snapshot.as_deref())?.with(&Ended::of(last))
         }

@@ -350,3 +350,7 @@ impl JobSpec {
         true
     }
 }
+
+#[cfg(test)]
+#[path = "spec_tests.rs"]
+mod tests;

@@ -1,0 +1,15 @@
+//! The web console: pages made on the server, which work without a script and are livelier with one.
+//!
+//! - [`view`]: what pages show, as plain values
+//! - [`pages`]: pages as pure functions of those
+//! - [`assets`]: style, scripts and icons, in the program itself
+//!
+//! A page never reaches the catalog or a repository: whoever asks for one brings what it shows.
+
+pub mod assets;
+pub mod charts;
+pub mod layout;
+pub mod link;
+pub mod pages;
+pub mod parts;
+pub mod view;

@@ -1,0 +1,7 @@
+//! Pieces that pages are made of.
+
+pub mod basics;
+pub mod field;
+pub mod menu;
+pub mod progress;
+pub mod text;
