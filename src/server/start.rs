@@ -20,6 +20,7 @@ use crate::source::program::Programs;
 
 use super::actions::Desk;
 use super::api;
+use super::aura;
 use super::auth::DEFAULT_ACCOUNT;
 use super::catalog::Catalog;
 use super::config::Config;
@@ -93,7 +94,8 @@ impl Server {
         let beaten_us = Some(workers.beaten_us()).filter(|_| state.config.jobs.workers > 0);
         let operation = Operation::new(&state, &url, programs, beaten_us)?;
         let counted = from_fn_with_state(operation.metrics(), count_requests);
-        let router = api::router(desk).merge(operation.routes()).layer(counted);
+        let all = api::router(desk.clone()).merge(aura::router(desk)).merge(operation.routes());
+        let router = aura::front(all.layer(counted));
         operation.start(&mut duties, &stopping);
         let (http, serving) = listen(&state.config, router).await?;
         let address = http.listening().await.ok_or_else(|| {
