@@ -33,7 +33,7 @@ pub fn bars(shell: &Shell, snapshots: &[&SnapshotView]) -> Markup {
                             @for view in snapshots.iter().rev() {
                                 tr {
                                     td { a href=(link::snapshot(&view.id, "")) { (exact(shell, view.created_at)) } }
-                                    td { (kind(view.kind)) }
+                                    td { (kind(&view.kind)) }
                                     td class="number" { (size(view.bytes_total)) }
                                     td class="number" { (size(view.bytes_stored)) }
                                 }
@@ -65,7 +65,7 @@ fn panel(
                 @let y = frame.y(value(view), top).min(frame.height - frame.bottom - 1.0);
                 rect class={ "bar " (view.kind) } x=(rounded(frame.x(at as f64, places))) width=(rounded(step - gap)) y=(rounded(y))
                     height=(rounded(frame.height - frame.bottom - y)) rx="1"
-                    data-tip={ (exact(shell, view.created_at)) "\n" (kind(view.kind)) " · " (size(view.bytes_total)) "\nadded " (size(view.bytes_stored)) } {}
+                    data-tip={ (exact(shell, view.created_at)) "\n" (kind(&view.kind)) " · " (size(view.bytes_total)) "\nadded " (size(view.bytes_stored)) } {}
             }
         }
     }

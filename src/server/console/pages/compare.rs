@@ -18,7 +18,7 @@ pub fn choose(shell: &Shell, view: &SnapshotView, others: &[SnapshotView]) -> Ma
         .map(|other| {
             (
                 other.id.clone(),
-                format!("{} · {} · {}", exact(shell, other.created_at), kind(other.kind), size(other.bytes_total)),
+                format!("{} · {} · {}", exact(shell, other.created_at), kind(&other.kind), size(other.bytes_total)),
             )
         })
         .collect();

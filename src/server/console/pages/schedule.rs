@@ -33,7 +33,7 @@ pub fn schedule(shell: &Shell, row: &InstanceRow, view: &PolicyView, zones: &[St
 /// What counts now, and what comes of it.
 fn now(shell: &Shell, name: &str, view: &PolicyView) -> Markup {
     let is_on = view.policy.as_ref().is_some_and(|policy| policy.enabled);
-    let origin = match view.origin {
+    let origin = match &*view.origin {
         "own" => "its own schedule",
         "plan" => "the schedule of its plan",
         _ => "no schedule",
@@ -61,7 +61,7 @@ fn now(shell: &Shell, name: &str, view: &PolicyView) -> Markup {
 }
 
 fn last_run(shell: &Shell, last: &RunView) -> Markup {
-    let word = match last.status {
+    let word = match &*last.status {
         "done" => status("completed"),
         "failed" => status("failed"),
         "running" => status("in_progress"),

@@ -22,7 +22,7 @@ pub fn show(shell: &Shell, row: &SnapshotRow) -> Markup {
         header class="heading" {
             div {
                 div class="title" { h1 { "Snapshot of " (title) } (state(row)) }
-                p class="about" { (kind(view.kind)) " " code { (view.id) } }
+                p class="about" { (kind(&view.kind)) " " code { (view.id) } }
                 @if let Some(words) = view.description.as_deref().filter(|words| !words.is_empty()) { p class="about" { (words) } }
             }
             div class="actions" {
@@ -59,7 +59,7 @@ fn what(shell: &Shell, view: &SnapshotView) -> Markup {
         ("Took", view.finished_at.map(|end| html! { (took(view.created_at, end)) })),
         ("Expires", Some(expires(shell, view))),
         ("Held until", held.map(|until| html! { (full(shell, until)) })),
-        ("Deleted", view.deleted_at.map(|at| html! { (ago(shell, at)) @if view.deleted_by == Some("expired") { ", because its time was over" } })),
+        ("Deleted", view.deleted_at.map(|at| html! { (ago(shell, at)) @if view.deleted_by.as_deref() == Some("expired") { ", because its time was over" } })),
         ("Compared with", view.parent.as_ref().map(|id| html! { a href=(link::snapshot(id, "")) { code { (id) } } })),
         ("Before the restore of", view.before_restore_of.as_ref().map(|id| html! { a href=(link::snapshot(id, "")) { code { (id) } } })),
     ])

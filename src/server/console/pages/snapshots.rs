@@ -149,7 +149,7 @@ fn line(shell: &Shell, row: &SnapshotRow, with_instance: bool) -> Markup {
                 }
             }
             @if with_instance { td data-label="Instance" { a href=(link::instance(&view.instance, "")) { (view.instance) } } }
-            td data-label="Type" { (kind(view.kind)) }
+            td data-label="Type" { (kind(&view.kind)) }
             td data-label="Status" { (state(row)) }
             td data-label="Size" class="number" { @if view.status != "in_progress" && view.bytes_total > 0 { (size(view.bytes_total)) } @else { span class="quiet" { "–" } } }
             td data-label="Added" class="number" { (added(view)) }
@@ -163,14 +163,14 @@ fn line(shell: &Shell, row: &SnapshotRow, with_instance: bool) -> Markup {
 /// Status, with the bar where it is being taken, and the reason where it failed.
 pub fn state(row: &SnapshotRow) -> Markup {
     html! {
-        (status(row.view.status))
+        (status(&row.view.status))
         @if let Some(job) = &row.job { (progress::line(job)) }
         @if let Some(reason) = &row.view.reason { p class="reason" { (reason) } }
     }
 }
 
 fn added(view: &SnapshotView) -> Markup {
-    match view.status {
+    match &*view.status {
         "completed" | "deleting" => html! {
             span title={ (percent(view.bytes_stored, view.bytes_total)) " of its size" } { (size(view.bytes_stored)) }
         },
@@ -180,7 +180,7 @@ fn added(view: &SnapshotView) -> Markup {
 
 /// When a snapshot goes.
 pub fn expires(shell: &Shell, view: &SnapshotView) -> Markup {
-    match (view.status, view.expires_at, view.purge_after) {
+    match (&*view.status, view.expires_at, view.purge_after) {
         ("deleting", _, Some(after)) => html! { "data goes " (ago(shell, after)) },
         ("completed", Some(at), _) if at <= shell.now => {
             html! { span title=(full(shell, at)) { "when it is not the newest" } }
@@ -212,7 +212,7 @@ pub fn actions(shell: &Shell, row: &SnapshotRow) -> Markup {
     let view = &row.view;
     let to = |tab: &str| link::snapshot(&view.id, tab);
     let mut items = Vec::new();
-    match view.status {
+    match &*view.status {
         "completed" if row.available => {
             if shell.may_operate() {
                 items.push(Item::Dialog("restore", "Restore…", to("restore")));
@@ -232,7 +232,7 @@ pub fn actions(shell: &Shell, row: &SnapshotRow) -> Markup {
         _ => {}
     }
     if shell.may_operate() {
-        match view.status {
+        match &*view.status {
             "completed" => {
                 items.push(Item::Dialog("shield", "Prove by a drill…", to("drill")));
                 items.push(Item::Dialog("lock", "Hold until…", to("hold")));

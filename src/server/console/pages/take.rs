@@ -53,7 +53,7 @@ pub fn take(shell: &Shell, row: &InstanceRow, plan: &Plan, optional: &[OptionalC
 pub fn which(shell: &Shell, view: &SnapshotView) -> Markup {
     html! {
         p class="which" {
-            "The " (kind(view.kind).to_lowercase()) " snapshot of " strong { (view.instance) } " from " strong title=(full(shell, view.created_at)) { (exact(shell, view.created_at)) }
+            "The " (kind(&view.kind).to_lowercase()) " snapshot of " strong { (view.instance) } " from " strong title=(full(shell, view.created_at)) { (exact(shell, view.created_at)) }
             ", " (size(view.bytes_total))
             @if let Some(words) = view.description.as_deref().filter(|words| !words.is_empty()) { ": “" (words) "”" }
             "."
