@@ -12,9 +12,11 @@ mod sqlite_common;
 mod store;
 
 mod accounts;
+mod aura;
 mod cancelled;
 mod died;
 mod jobs;
 mod operate;
+mod served;
 mod side_by_side;
 mod world;
