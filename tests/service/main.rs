@@ -17,6 +17,7 @@ mod cancelled;
 mod died;
 mod jobs;
 mod operate;
+mod proxy;
 mod served;
 mod side_by_side;
 mod world;
