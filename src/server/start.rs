@@ -19,6 +19,7 @@ use crate::service::Plans;
 use crate::source::program::Programs;
 
 use super::actions::Desk;
+use super::aura;
 use super::auth::DEFAULT_ACCOUNT;
 use super::catalog::Catalog;
 use super::config::Config;
@@ -94,7 +95,8 @@ impl Server {
         let operation = Operation::new(&state, &url, programs, beaten_us)?;
         let counted = from_fn_with_state(operation.metrics(), count_requests);
         let pages = console::router(desk.clone());
-        let router = api::router(desk).merge(pages).merge(operation.routes()).layer(counted);
+        let all = api::router(desk.clone()).merge(pages).merge(aura::router(desk)).merge(operation.routes());
+        let router = aura::front(all.layer(counted));
         operation.start(&mut duties, &stopping);
         let (http, serving) = listen(&state.config, router).await?;
         let address = http.listening().await.ok_or_else(|| {
@@ -195,7 +197,7 @@ async fn parts(
         gc_us: config.scheduler.gc_every.as_us(),
         jobs_kept_us: config.retention.jobs.as_us(),
     };
-    let scheduler = Scheduler::new(catalog, jobs, pace, &folders.exports, &folders.uploads);
+    let scheduler = Scheduler::new(catalog, jobs, pace, state.plans.clone(), (&folders.exports, &folders.uploads));
     Ok((state, Parts { bench, scheduler }))
 }
 
