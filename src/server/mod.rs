@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod api;
+pub mod aura;
 pub mod auth;
 pub mod catalog;
 pub mod config;

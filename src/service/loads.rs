@@ -112,8 +112,7 @@ impl Service {
         let path = folder.path().join("dump");
         let failed = |error| Error::target(&path, error);
         let mut file = File::create_new(&path).map_err(failed)?;
-        copy(&mut input, &mut file, progress)
-            .map_err(|error| error.downcast::<Error>().unwrap_or_else(|error| failed(error)))?;
+        copy(&mut input, &mut file, progress).map_err(|error| error.downcast::<Error>().unwrap_or_else(failed))?;
         let parts = vec![RunPart { part, component: None }];
         let of = RunOf::Dump(&path, &file_name);
         let means = Means { service: self, reader: self.reader(progress)?, progress };

@@ -194,7 +194,8 @@ fn what_a_dead_process_left_is_found_or_done_again() {
     let repo = service.repo();
     let topic = repo.schedule_topic("shop");
     let noted = || repo.ledger().unwrap().newest[&topic].clone();
-    let LedgerRecord::Scheduled(ScheduledRun { outcome: RunOutcome::Done(id), .. }) = noted().record else { panic!() };
+    let LedgerRecord::Scheduled(first) = noted().record else { panic!() };
+    let RunOutcome::Done(id) = first.outcome else { panic!() };
     assert_eq!(id.to_string(), done.snapshot.id);
     let set = |change: &dyn Fn(&mut ScheduledRun)| {
         let newest = noted();
@@ -202,10 +203,12 @@ fn what_a_dead_process_left_is_found_or_done_again() {
         change(&mut run);
         repo.append_ledger(&topic, Some(newest.number), &LedgerRecord::Scheduled(run)).unwrap();
     };
-    // Alive: it is left alone.
+    // Alive: others leave it alone. The process itself knows that it is at nothing: its note could not be written.
     set(&|run| run.outcome = RunOutcome::Running);
-    let busy = run(&service);
+    let busy = run(&world.service());
     assert_eq!((busy.taken.len(), busy.busy), (0, vec!["shop".to_string()]));
+    assert_eq!(run(&service).taken[0].snapshot.id, done.snapshot.id);
+    set(&|run| (run.outcome, run.began_at_ns) = (RunOutcome::Running, first.began_at_ns));
     // Dead, and its snapshot is there: it is found, not taken again.
     world.place.machine.kill_all();
     let service = world.service();

@@ -11,8 +11,7 @@ use super::world::{Account, Ends, clone, export, load, moments, restore, snapsho
 /// The process dies at later and later moments; each time another one does the job again. Ends with the moment that the
 /// first attempt outlives. Returns how many died.
 fn dies(account: &mut Account, mut job: impl FnMut(&Account) -> JobSpec, after: impl Fn(&Account, &JobSpec)) -> usize {
-    let mut died = 0;
-    for moment in moments() {
+    for (died, moment) in moments().enumerate() {
         let (job, progress) = (job(account), Ends::dies_after(moment));
         let first = catch_unwind(AssertUnwindSafe(|| account.perform_as(&job, 1, &progress)));
         if !progress.has_ended() {
@@ -21,7 +20,6 @@ fn dies(account: &mut Account, mut job: impl FnMut(&Account) -> JobSpec, after: 
             account.assert_whole();
             return died;
         }
-        died += 1;
         account.dies();
         account.again(&job).unwrap_or_else(|error| panic!("died after {moment} calls, then: {error}"));
         after(account, &job);

@@ -12,9 +12,13 @@ mod sqlite_common;
 mod store;
 
 mod accounts;
+mod aura;
 mod cancelled;
 mod died;
 mod jobs;
 mod operate;
+mod proxy;
+mod rest;
+mod served;
 mod side_by_side;
 mod world;

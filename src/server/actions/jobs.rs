@@ -192,9 +192,7 @@ async fn find_own(desk: &Desk, who: &Principal, id: &str) -> Outcome<catalog::Jo
 
 /// Jobs of the account that changed at or after a time, oldest first: what who listens has missed.
 pub async fn changed_since(desk: &Desk, who: &Principal, since_us: i64) -> Outcome<Vec<catalog::Job>> {
-    let page = desk.catalog.jobs(&who.account, &JobFilter::default(), None, page::LIMIT_MAX as usize).await?;
-    let changed = |job: &catalog::Job| !job.state.is_over() || job.finished_us.is_some_and(|at| at >= since_us);
-    let mut jobs: Vec<_> = page.items.into_iter().filter(changed).filter(|job| may_see(who, job)).collect();
-    jobs.reverse();
+    let mut jobs = desk.catalog.jobs_since(&who.account, since_us, i64::from(page::LIMIT_MAX)).await?;
+    jobs.retain(|job| may_see(who, job));
     Ok(jobs)
 }

@@ -5,14 +5,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::server::auth::{Principal, Right, secret};
+use crate::server::auth::{Principal, Right};
 use crate::server::catalog::{self, from_microseconds};
 use crate::server::fault::{Fault, Outcome, Problem};
+use crate::server::operate::{EventKind, check_url, new_secret};
 
 use super::Desk;
 
 /// Webhooks of one account.
 const WEBHOOKS_MAX: usize = 50;
+/// Events that one webhook names.
+const EVENTS_MAX: usize = 32;
+/// A URL is at most so long, bytes.
+const URL_MAX: usize = 2000;
 /// Deliveries of one list.
 const LISTED_MAX: i64 = 200;
 /// What is told when somebody tries a webhook.
@@ -84,38 +89,30 @@ pub struct MadeWebhook {
 /// Makes a webhook.
 pub async fn create(desk: &Desk, who: &Principal, request: NewWebhook) -> Outcome<MadeWebhook> {
     desk.need(who, Right::Administer)?;
-    let url = reqwest::Url::parse(request.url.trim());
-    let is_web = |url: &reqwest::Url| {
-        matches!(url.scheme(), "https" | "http")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-    };
-    let Some(url) = url.ok().filter(is_web).filter(|url| url.as_str().len() <= 2000) else {
-        return Err(Fault::invalid(
-            "url",
-            "url is a whole address such as https://example.com/hooks, without a password",
-        ));
-    };
-    if url.scheme() == "http" && !desk.config.webhooks.allow_private {
-        return Err(Fault::invalid("url", "url begins with https://, unless the operator allows plain HTTP"));
+    let url = check_url(request.url.trim(), desk.config.webhooks.allow_private)
+        .map_err(|error| Fault::invalid("url", error.to_string()))?;
+    if url.as_str().len() > URL_MAX {
+        return Err(Fault::invalid("url", format!("url is longer than {URL_MAX} bytes")));
     }
-    let is_event = |event: &String| {
-        event.len() <= 64 && event.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'_'))
-    };
-    if request.events.len() > 32 || !request.events.iter().all(|event| is_event(event) && !event.is_empty()) {
-        return Err(Fault::invalid("events", "events are up to 32 names such as snapshot.completed"));
+    if request.events.len() > EVENTS_MAX {
+        return Err(Fault::invalid("events", format!("events are {EVENTS_MAX} at most")));
+    }
+    if let Some(wrong) = request.events.iter().find(|event| !EventKind::is_meant_by(event)) {
+        let names: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let detail =
+            format!("{wrong:?} is no event; there are {}, and parts of them such as snapshot.*", names.join(", "));
+        return Err(Fault::invalid("events", detail));
     }
     let account = desk.account(who).await?;
     if desk.catalog.webhooks(&account.id).await?.len() >= WEBHOOKS_MAX {
         return Err(Fault::new(Problem::Refused, format!("an account has at most {WEBHOOKS_MAX} webhooks")));
     }
-    let own = format!("whsec_{}", secret::new(&*desk.surroundings().entropy));
+    let own = new_secret(&*desk.surroundings().entropy);
     let sealed = desk.vault.seal(&account.id, own.as_bytes())?;
     let webhook = desk.catalog.add_webhook(&account.id, url.as_str(), &request.events, &sealed).await?;
     let detail = json!({ "url": webhook.url, "events": webhook.events });
     desk.note(who, "webhook.create", &webhook.id, detail).await?;
-    Ok(MadeWebhook { webhook: Webhook::of(&webhook), secret: Some(own) })
+    Ok(MadeWebhook { webhook: Webhook::of(&webhook), secret: Some(own.to_string()) })
 }
 
 /// Removes a webhook.
@@ -176,7 +173,7 @@ pub async fn test(desk: &Desk, who: &Principal, id: &str) -> Outcome<Deliveries>
     desk.need(who, Right::Administer)?;
     let webhook = desk.catalog.webhook(&who.account, id).await?;
     let at = from_microseconds(desk.catalog.now_us());
-    let body = json!({ "event": TEST, "at": at, "account": who.account, "data": { "webhook": webhook.id } });
+    let body = json!({ "type": TEST, "timestamp": at, "data": { "account": who.account, "webhook": webhook.id } });
     desk.catalog.add_delivery(&webhook, TEST, &body.to_string()).await?;
     desk.note(who, "webhook.test", id, json!({ "url": webhook.url })).await?;
     deliveries(desk, who, id).await

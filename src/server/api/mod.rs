@@ -31,7 +31,7 @@ use axum::routing::any;
 use super::actions::Desk;
 use super::fault::{Fault, Problem};
 
-pub use around::Base;
+pub use around::{Base, around};
 pub use document::document;
 pub use gate::cookie;
 pub use problem::{ProblemBody, Refusal};

@@ -58,6 +58,14 @@ impl EventKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
+    /// Whether a text names an event, or a part of events such as `snapshot.*`.
+    pub fn is_meant_by(text: &str) -> bool {
+        match text.strip_suffix('*') {
+            Some(beginning) => Self::ALL.into_iter().any(|kind| kind.as_str().starts_with(beginning)),
+            None => Self::of(text).is_some(),
+        }
+    }
+
     /// Whether somebody should get mail about it.
     pub fn is_mailed(self) -> bool {
         match self {

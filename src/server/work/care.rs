@@ -28,7 +28,7 @@ pub fn gc(job: &spec::Gc, means: &Means<'_>) -> Result<Done> {
     let gone: Vec<String> = before.keys().filter(|id| !after.contains_key(*id)).cloned().collect();
     let changed = after.iter().filter(|(id, now)| before.get(*id).is_some_and(|then| then != *now));
     let changed: Vec<&str> = changed.map(|(id, _)| id.as_str()).collect();
-    let instances = changed.iter().map(|id| *id).chain(gone.iter().map(String::as_str));
+    let instances = changed.iter().copied().chain(gone.iter().map(String::as_str));
     let names: std::collections::BTreeSet<&str> =
         instances.filter_map(|id| before.get(id)).map(|(instance, _)| instance.as_str()).collect();
     let names: Vec<&str> = names.into_iter().collect();

@@ -22,7 +22,7 @@ use crate::server::api::extract::{Body, Params, Search, Who};
 use crate::server::api::problem::Answer;
 use crate::server::api::respond::accepted;
 
-use super::Routes;
+use super::kind::Routes;
 
 pub fn routes() -> Routes {
     Routes::new()

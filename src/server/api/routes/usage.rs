@@ -24,7 +24,7 @@ use crate::server::api::problem::Answer;
 use crate::server::api::respond::accepted;
 use crate::service::Stats;
 
-use super::Routes;
+use super::kind::Routes;
 
 pub fn routes() -> Routes {
     Routes::new()
