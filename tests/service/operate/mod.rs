@@ -107,8 +107,8 @@ impl Office {
         let view = SnapshotView {
             id: id.into(),
             instance: instance.into(),
-            kind: "scheduled",
-            status: "completed",
+            kind: "scheduled".into(),
+            status: "completed".into(),
             reason: None,
             created_at: now,
             finished_at: Some(now),
