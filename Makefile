@@ -81,6 +81,10 @@ deny: ## Licences, sources and bans of the dependency tree; advisories where the
 test-long: setup-test build ## The tests marked `#[ignore = "long: …"]`: crash images by the thousand, kill -9 by the hundred
 	$(CARGO) test --release $(ONLY) -- --ignored --nocapture --test-threads=1
 
+.PHONY: schemathesis
+schemathesis: build ## The service's OpenAPI document, tried by schemathesis (from PyPI): no 5xx, no answer outside it
+	@CACHE="$(CACHE)" scripts/schemathesis $(BINARY)
+
 .PHONY: fuzz
 fuzz: setup-test build ## Every fuzz target for FUZZ_SECONDS (60) each
 	@scripts/fuzz --self-test

@@ -20,6 +20,7 @@ use snaphold::storage::{LocalFolder, ObjectKind, Storage};
 use super::args::GlobalArgs;
 use super::backend::Backend;
 use super::progress::Teller;
+use super::remote::Remote;
 use super::{secret, surroundings};
 
 /// Threads that capture recurse into folders, one frame a level, up to the deepest tree that the format allows.
@@ -84,7 +85,15 @@ impl Context {
         Ok((repository, used))
     }
 
-    /// The plans that there are.
+    /// The plans that there are, here or in the service.
+    pub fn known_plans(&self) -> Result<Plans> {
+        match self.server() {
+            Some(_) => self.remote()?.plans(),
+            None => self.plans(),
+        }
+    }
+
+    /// The plans of this machine.
     pub fn plans(&self) -> Result<Plans> {
         let mut plans = Plans::built_in();
         if let Some(path) = self.global.plans.as_deref().filter(|path| !path.as_os_str().is_empty()) {
@@ -103,9 +112,35 @@ impl Context {
         Ok(service.with_password(secret::source_password()))
     }
 
+    /// The service that is asked instead of a repository.
+    pub fn server(&self) -> Option<&str> {
+        self.global.server.as_deref().filter(|server| !server.is_empty())
+    }
+
+    /// The service.
+    pub fn remote(&self) -> Result<Remote> {
+        let needed = || Error::Usage("only a service has that; give --server URL or set SNAPHOLD_SERVER".into());
+        let server = self.server().ok_or_else(needed)?;
+        if self.global.repo.as_ref().is_some_and(|path| !path.as_os_str().is_empty()) {
+            return Err(Error::Usage(
+                "a repository or a service, not both: leave out --repo (SNAPHOLD_REPO) or --server (SNAPHOLD_SERVER)"
+                    .into(),
+            ));
+        }
+        let token = secret::token(&self.global)?;
+        let account = self.global.account.as_deref().filter(|account| !account.is_empty());
+        let password = secret::source_password();
+        let remote = Remote::new(server, &token, account, password, self.surroundings.clone())?;
+        remote.tell_on_signals()?;
+        Ok(remote)
+    }
+
     /// Who does what commands ask.
     pub fn backend(&self) -> Result<Box<dyn Backend>> {
-        Ok(Box::new(self.service()?))
+        match self.server() {
+            Some(_) => Ok(Box::new(self.remote()?)),
+            None => Ok(Box::new(self.service()?)),
+        }
     }
 
     /// Nanoseconds since 1970.

@@ -7,6 +7,7 @@ mod confirm;
 mod context;
 mod output;
 mod progress;
+mod remote;
 mod secret;
 mod surroundings;
 mod table;

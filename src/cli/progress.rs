@@ -25,7 +25,7 @@ enum Form {
 }
 
 struct Stage {
-    name: &'static str,
+    name: String,
     total: Option<u64>,
     done: u64,
     told_at: Instant,
@@ -40,6 +40,45 @@ impl Teller {
             (false, false) => Form::Lines(Mutex::default()),
         };
         Self { notes: !quiet, form }
+    }
+
+    /// Tells how far somebody else is with a stage: so many bytes in all.
+    pub fn reached(&self, name: &str, done: u64, total: Option<u64>) {
+        if !self.is_at(name, total) {
+            self.begin(name, total);
+        }
+        match &self.form {
+            Form::Nothing => {}
+            Form::Bar(bar) => {
+                if let Some(bar) = &*lock(bar) {
+                    bar.set_position(done);
+                }
+            }
+            Form::Lines(stage) => {
+                if let Some(stage) = &mut *lock(stage) {
+                    stage.reach(done);
+                }
+            }
+        }
+    }
+
+    fn is_at(&self, name: &str, total: Option<u64>) -> bool {
+        match &self.form {
+            Form::Nothing => true,
+            Form::Bar(bar) => lock(bar).as_ref().is_some_and(|bar| bar.message() == name && bar.length() == total),
+            Form::Lines(stage) => lock(stage).as_ref().is_some_and(|stage| stage.name == name && stage.total == total),
+        }
+    }
+
+    fn begin(&self, name: &str, total: Option<u64>) {
+        self.done();
+        match &self.form {
+            Form::Nothing => {}
+            Form::Bar(bar) => *lock(bar) = Some(new_bar(name, total)),
+            Form::Lines(stage) => {
+                *lock(stage) = Some(Stage { name: name.to_string(), total, done: 0, told_at: Instant::now() });
+            }
+        }
     }
 
     /// Takes the bar away: what follows is the result.
@@ -60,12 +99,7 @@ impl Drop for Teller {
 
 impl Progress for Teller {
     fn stage(&self, name: &'static str, total: Option<u64>) {
-        self.done();
-        match &self.form {
-            Form::Nothing => {}
-            Form::Bar(bar) => *lock(bar) = Some(new_bar(name, total)),
-            Form::Lines(stage) => *lock(stage) = Some(Stage { name, total, done: 0, told_at: Instant::now() }),
-        }
+        self.begin(name, total);
     }
 
     fn advance(&self, bytes: u64) {
@@ -101,7 +135,11 @@ impl Progress for Teller {
 
 impl Stage {
     fn advance(&mut self, bytes: u64) {
-        self.done = self.done.saturating_add(bytes);
+        self.reach(self.done.saturating_add(bytes));
+    }
+
+    fn reach(&mut self, done: u64) {
+        self.done = done;
         let now = Instant::now();
         if now.duration_since(self.told_at) >= BETWEEN_LINES {
             self.told_at = now;
@@ -117,7 +155,7 @@ impl Stage {
     }
 }
 
-fn new_bar(name: &'static str, total: Option<u64>) -> ProgressBar {
+fn new_bar(name: &str, total: Option<u64>) -> ProgressBar {
     let template = match total {
         Some(_) => "{msg} {bar:30} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
         None => "{spinner} {msg} {binary_bytes}, {binary_bytes_per_sec}",
@@ -126,7 +164,7 @@ fn new_bar(name: &'static str, total: Option<u64>) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
-    bar.set_message(name);
+    bar.set_message(name.to_string());
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
@@ -146,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_line_says_how_far_a_stage_is() {
-        let mut stage = Stage { name: "capturing", total: None, done: 0, told_at: Instant::now() };
+        let mut stage = Stage { name: "capturing".into(), total: None, done: 0, told_at: Instant::now() };
         stage.advance(1024);
         assert_eq!(stage.line(), "capturing: 1.0 KiB");
         stage.total = Some(4096);

@@ -18,6 +18,8 @@ use super::args::{GlobalArgs, NewSecretArgs};
 const PASSPHRASE: &str = "SNAPHOLD_PASSPHRASE";
 /// The variable with the password of an instance's source.
 pub const SOURCE_PASSWORD: &str = "SNAPHOLD_SOURCE_PASSWORD";
+/// The variable with a service's token.
+const TOKEN: &str = "SNAPHOLD_TOKEN";
 const PASSPHRASE_FILE: &str = "SNAPHOLD_PASSPHRASE_FILE";
 const NEW_PASSPHRASE: &str = "SNAPHOLD_NEW_PASSPHRASE";
 
@@ -77,6 +79,26 @@ fn given(global: &GlobalArgs) -> Result<Option<Secret>> {
         return variable(PASSPHRASE, value).map(Some);
     }
     std::env::var_os(PASSPHRASE_FILE).map(|path| passphrase_file(Path::new(&path))).transpose()
+}
+
+/// The token that a service is asked with.
+pub fn token(global: &GlobalArgs) -> Result<Zeroizing<String>> {
+    let (bytes, what) = match &global.token_file {
+        Some(path) => (read_all(File::open(path), path)?, format!("the token in {}", path.display())),
+        None => {
+            let value = std::env::var_os(TOKEN).filter(|value| !value.is_empty()).ok_or_else(|| {
+                Error::Usage(format!("a service is asked with a token; set {TOKEN}, or give --token-file FILE"))
+            })?;
+            (Zeroizing::new(value.into_vec()), format!("the token in {TOKEN}"))
+        }
+    };
+    let bytes = checked(bytes, || what.clone())?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Error::Usage(format!("{what} is no text")))?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    match line.is_empty() {
+        true => Err(Error::Usage(format!("{what} is empty"))),
+        false => Ok(Zeroizing::new(line.to_string())),
+    }
 }
 
 /// The password of an instance's source that is given for this run.

@@ -81,131 +81,34 @@ impl Problem {
         Problem::Unavailable,
     ];
 
-    /// Its name, HTTP status, title, and what to do about it.
-    fn about(self) -> (&'static str, u16, &'static str, &'static str) {
+    /// Its name, HTTP status and title.
+    fn about(self) -> (&'static str, u16, &'static str) {
         match self {
-            Problem::MalformedRequest => (
-                "malformed-request",
-                400,
-                "The request cannot be read",
-                "Correct what `detail` names. Bodies are JSON objects; a field or parameter that is not known is an error, so that a typing mistake does not pass for a default.",
-            ),
-            Problem::Unauthenticated => (
-                "unauthenticated",
-                401,
-                "Who are you?",
-                "Send `Authorization: Bearer TOKEN` with a token that is neither revoked nor expired. An owner of the account makes tokens.",
-            ),
-            Problem::Forbidden => (
-                "forbidden",
-                403,
-                "That is not yours to do",
-                "Use a token of another scope, or ask an owner of the account for another role.",
-            ),
-            Problem::NotFound => (
-                "not-found",
-                404,
-                "It is not there",
-                "Look it up in its list. What belongs to another account is answered in the same way as what is not there.",
-            ),
-            Problem::MethodNotAllowed => (
-                "method-not-allowed",
-                405,
-                "The address does not take this method",
-                "The `Allow` header names the methods that it takes.",
-            ),
-            Problem::RequestTimeout => (
-                "request-timeout",
-                408,
-                "The request came too slowly",
-                "Send it again. An upload goes on where it was cut: ask for its offset.",
-            ),
-            Problem::Refused => (
-                "refused",
-                409,
-                "Refused",
-                "Nothing was changed. `detail` says why: a plan's limit, a hold, a name that is taken, a state in which it cannot be done.",
-            ),
-            Problem::Busy => ("busy", 409, "Somebody else is at it", "Try again after the seconds in `Retry-After`."),
-            Problem::RequestInProgress => (
-                "request-in-progress",
-                409,
-                "The first request is still being answered",
-                "Ask again with the same `Idempotency-Key` after the seconds in `Retry-After`: the answer will be the first one's.",
-            ),
-            Problem::OffsetMismatch => (
-                "offset-mismatch",
-                409,
-                "The upload goes on elsewhere",
-                "The `Upload-Offset` header says how many bytes are there: send what comes after them.",
-            ),
-            Problem::PreconditionFailed => (
-                "precondition-failed",
-                412,
-                "It was changed meanwhile",
-                "Read it again, look what changed, and send your change with its new ETag.",
-            ),
-            Problem::TooLarge => (
-                "too-large",
-                413,
-                "The body is too large",
-                "Send less. Dumps are uploaded at /v1/instances/{id}/loads, in as many parts as you like.",
-            ),
-            Problem::UnsupportedMediaType => (
-                "unsupported-media-type",
-                415,
-                "The body is of another kind",
-                "Send JSON with `Content-Type: application/json`, and parts of uploads with `application/offset+octet-stream`.",
-            ),
-            Problem::RangeNotSatisfiable => (
-                "range-not-satisfiable",
-                416,
-                "The range lies outside the file",
-                "`Content-Range` says how long the file is.",
-            ),
-            Problem::InvalidValue => {
-                ("invalid-value", 422, "A value is wrong", "Correct what `detail` and `field` name.")
+            Problem::MalformedRequest => ("malformed-request", 400, "The request cannot be read"),
+            Problem::Unauthenticated => ("unauthenticated", 401, "Who are you?"),
+            Problem::Forbidden => ("forbidden", 403, "That is not yours to do"),
+            Problem::NotFound => ("not-found", 404, "It is not there"),
+            Problem::MethodNotAllowed => ("method-not-allowed", 405, "The address does not take this method"),
+            Problem::RequestTimeout => ("request-timeout", 408, "The request came too slowly"),
+            Problem::Refused => ("refused", 409, "Refused"),
+            Problem::Busy => ("busy", 409, "Somebody else is at it"),
+            Problem::RequestInProgress => ("request-in-progress", 409, "The first request is still being answered"),
+            Problem::OffsetMismatch => ("offset-mismatch", 409, "The upload goes on elsewhere"),
+            Problem::PreconditionFailed => ("precondition-failed", 412, "It was changed meanwhile"),
+            Problem::TooLarge => ("too-large", 413, "The body is too large"),
+            Problem::UnsupportedMediaType => ("unsupported-media-type", 415, "The body is of another kind"),
+            Problem::RangeNotSatisfiable => ("range-not-satisfiable", 416, "The range lies outside the file"),
+            Problem::InvalidValue => ("invalid-value", 422, "A value is wrong"),
+            Problem::ConfirmationRequired => {
+                ("confirmation-required", 422, "This overwrites data, and was not confirmed")
             }
-            Problem::ConfirmationRequired => (
-                "confirmation-required",
-                422,
-                "This overwrites data, and was not confirmed",
-                "Nothing was touched. Look at the plan, then send the confirmation that `detail` names.",
-            ),
-            Problem::SourceUnusable => (
-                "source-unusable",
-                422,
-                "The source cannot be used",
-                "The service tried to reach the source and could not: check its address, its password, and that the service may connect to it.",
-            ),
-            Problem::IdempotencyKeyReused => (
-                "idempotency-key-reused",
-                422,
-                "The key was used for another request",
-                "Use a new `Idempotency-Key` for each request that differs.",
-            ),
-            Problem::PreconditionRequired => (
-                "precondition-required",
-                428,
-                "If-Match is missing",
-                "Read the object, and send its ETag as `If-Match` with the change, so that nobody's change is lost.",
-            ),
-            Problem::TooManyRequests => {
-                ("too-many-requests", 429, "Too many requests", "Wait for the seconds in `Retry-After`.")
-            }
-            Problem::Internal => (
-                "internal",
-                500,
-                "It failed inside the service",
-                "Tell the operator the `request_id`: the service's log has the reason under it.",
-            ),
-            Problem::Damaged => (
-                "damaged",
-                500,
-                "Stored data is damaged",
-                "Start a verify of the account, and tell the operator: other snapshots may be whole.",
-            ),
-            Problem::Unavailable => ("unavailable", 503, "Not now", "Try again after the seconds in `Retry-After`."),
+            Problem::SourceUnusable => ("source-unusable", 422, "The source cannot be used"),
+            Problem::IdempotencyKeyReused => ("idempotency-key-reused", 422, "The key was used for another request"),
+            Problem::PreconditionRequired => ("precondition-required", 428, "If-Match is missing"),
+            Problem::TooManyRequests => ("too-many-requests", 429, "Too many requests"),
+            Problem::Internal => ("internal", 500, "It failed inside the service"),
+            Problem::Damaged => ("damaged", 500, "Stored data is damaged"),
+            Problem::Unavailable => ("unavailable", 503, "Not now"),
         }
     }
 
@@ -226,7 +129,61 @@ impl Problem {
 
     /// What to do about it.
     pub fn advice(self) -> &'static str {
-        self.about().3
+        match self {
+            Problem::MalformedRequest => {
+                "Correct what `detail` names. Bodies are JSON objects; a field or parameter that is not known \
+                is an error, so that a typing mistake does not pass for a default."
+            }
+            Problem::Unauthenticated => {
+                "Send `Authorization: Bearer TOKEN` with a token that is neither revoked nor expired. An \
+                owner of the account makes tokens."
+            }
+            Problem::Forbidden => "Use a token of another scope, or ask an owner of the account for another role.",
+            Problem::NotFound => {
+                "Look it up in its list. What belongs to another account is answered in the same way as what \
+                is not there."
+            }
+            Problem::MethodNotAllowed => "The `Allow` header names the methods that it takes.",
+            Problem::RequestTimeout => "Send it again. An upload goes on where it was cut: ask for its offset.",
+            Problem::Refused => {
+                "Nothing was changed. `detail` says why: a plan's limit, a hold, a name that is taken, a \
+                state in which it cannot be done."
+            }
+            Problem::Busy => "Try again after the seconds in `Retry-After`.",
+            Problem::RequestInProgress => {
+                "Ask again with the same `Idempotency-Key` after the seconds in `Retry-After`: the answer \
+                will be the first one's."
+            }
+            Problem::OffsetMismatch => {
+                "The `Upload-Offset` header says how many bytes are there: send what comes after them."
+            }
+            Problem::PreconditionFailed => "Read it again, look what changed, and send your change with its new ETag.",
+            Problem::TooLarge => {
+                "Send less. Dumps are uploaded at /v1/instances/{id}/loads, in as many parts as you like."
+            }
+            Problem::UnsupportedMediaType => {
+                "Send JSON with `Content-Type: application/json`, and parts of uploads with \
+                `application/offset+octet-stream`."
+            }
+            Problem::RangeNotSatisfiable => "`Content-Range` says how long the file is.",
+            Problem::InvalidValue => "Correct what `detail` and `field` name.",
+            Problem::ConfirmationRequired => {
+                "Nothing was touched. Look at the plan, then send the confirmation that `detail` names."
+            }
+            Problem::SourceUnusable => {
+                "The service tried to reach the source and could not: check its address, its password, and \
+                that the service may connect to it."
+            }
+            Problem::IdempotencyKeyReused => "Use a new `Idempotency-Key` for each request that differs.",
+            Problem::PreconditionRequired => {
+                "Read the object, and send its ETag as `If-Match` with the change, so that nobody's change is \
+                lost."
+            }
+            Problem::TooManyRequests => "Wait for the seconds in `Retry-After`.",
+            Problem::Internal => "Tell the operator the `request_id`: the service's log has the reason under it.",
+            Problem::Damaged => "Start a verify of the account, and tell the operator: other snapshots may be whole.",
+            Problem::Unavailable => "Try again after the seconds in `Retry-After`.",
+        }
     }
 
     /// The problem of a name.

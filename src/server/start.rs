@@ -19,8 +19,6 @@ use crate::service::Plans;
 use crate::source::program::Programs;
 
 use super::actions::Desk;
-use super::api;
-use super::aura;
 use super::auth::DEFAULT_ACCOUNT;
 use super::catalog::Catalog;
 use super::config::Config;
@@ -31,6 +29,7 @@ use super::scheduler::{Pace, Scheduler};
 use super::state::{Folders, State};
 use super::tenants::{Tenants, TenantsConfig};
 use super::vault::Vault;
+use super::{api, aura, console};
 
 /// Who sends its request's head slower than that is sent away.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
@@ -94,7 +93,8 @@ impl Server {
         let beaten_us = Some(workers.beaten_us()).filter(|_| state.config.jobs.workers > 0);
         let operation = Operation::new(&state, &url, programs, beaten_us)?;
         let counted = from_fn_with_state(operation.metrics(), count_requests);
-        let all = api::router(desk.clone()).merge(aura::router(desk)).merge(operation.routes());
+        let pages = console::router(desk.clone()).merge(aura::router(desk.clone()));
+        let all = api::router(desk).merge(pages).merge(operation.routes());
         let router = aura::front(all.layer(counted));
         operation.start(&mut duties, &stopping);
         let (http, serving) = listen(&state.config, router).await?;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::format::ledger::{InstanceSettings, LedgerRecord, Proof, RestoreState, ScheduledRun, SnapshotState};
-use crate::format::manifest::{Component, InstanceRecord, Manifest, Outcome, SnapshotType};
+use crate::format::manifest::{Component, InstanceRecord, Manifest, Outcome};
 use crate::id::SnapshotId;
 use crate::repo::{FoundWriter, Repository, Revision, StoredManifest, snapshot_topic};
 use crate::storage::{ObjectKind, ObjectName};
 
+use super::find::{Name, no_instance};
 use super::settings;
 use super::view::{InstanceView, ProofView, SnapshotView, timestamp};
 
@@ -142,9 +143,7 @@ impl Catalog {
 
     /// The definition of an instance, with its settings.
     pub fn definition(&self, name: &str) -> Result<&Definition> {
-        self.instances.get(name).ok_or_else(|| {
-            Error::NotFound(format!("there is no instance {name:?}; `snaphold instance list` shows them"))
-        })
+        self.instances.get(name).ok_or_else(|| no_instance(name))
     }
 
     /// The number of the newest revision of an instance's definition, removed ones too.
@@ -212,49 +211,12 @@ impl Catalog {
     }
 
     fn resolve_readable(&self, text: &str) -> Result<&Snapshot> {
-        let (instance, spec) = match text.rsplit_once('@') {
-            Some((instance, spec)) => {
-                if !self.knows_instance(instance) {
-                    return Err(Error::NotFound(format!("there is no instance {instance:?}")));
-                }
-                (Some(instance), spec)
-            }
-            None => (None, text),
-        };
-        if let Some(rest) = spec.strip_prefix("latest") {
-            let back = match rest.strip_prefix('~') {
-                Some(digits) => digits.parse::<usize>().ok(),
-                None => rest.is_empty().then_some(0),
-            };
-            let back =
-                back.ok_or_else(|| Error::Usage(format!("{text:?} is no snapshot; write latest or latest~1")))?;
-            let mut usable = self.usable(instance);
-            // What a restore kept by itself is named by its id, or by undoing the restore.
-            if usable.iter().any(|snapshot| snapshot.manifest.kind != SnapshotType::Safety) {
-                usable.retain(|snapshot| snapshot.manifest.kind != SnapshotType::Safety);
-            }
-            let of = instance.map_or(String::new(), |name| format!(" of {name}"));
-            return usable.into_iter().rev().nth(back).ok_or_else(|| {
-                Error::NotFound(format!("there is no snapshot {spec}{of}; `snaphold snapshot list` shows them"))
-            });
+        if let Some((instance, _)) = text.rsplit_once('@')
+            && !self.knows_instance(instance)
+        {
+            return Err(Error::NotFound(format!("there is no instance {instance:?}")));
         }
-        if spec.is_empty() || spec.len() > 16 || !spec.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(Error::NotFound(format!(
-                "{text:?} is no snapshot's id; an id is up to 16 hexadecimal digits, or latest, or latest~1"
-            )));
-        }
-        let mut fitting = self
-            .snapshots
-            .iter()
-            .filter(|snapshot| instance.is_none_or(|name| snapshot.manifest.instance == name))
-            .filter(|snapshot| snapshot.manifest.id.to_string().starts_with(spec));
-        match (fitting.next(), fitting.count()) {
-            (Some(snapshot), 0) => Ok(snapshot),
-            (Some(_), others) => {
-                Err(Error::Usage(format!("{spec:?} is ambiguous: it begins the ids of {} snapshots", others + 1)))
-            }
-            (None, _) => Err(Error::NotFound(format!("no snapshot's id begins with {spec:?}"))),
-        }
+        Name::read(text)?.choose(&self.snapshots)
     }
 
     /// The snapshot of an id.

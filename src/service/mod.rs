@@ -7,6 +7,7 @@ mod claims;
 mod drills;
 mod duration;
 mod environment;
+pub mod find;
 mod inspect;
 mod instances;
 mod items;

@@ -130,6 +130,11 @@ fn yes() -> bool {
 }
 
 impl Plans {
+    /// These plans.
+    pub fn of(plans: Vec<Plan>) -> Self {
+        Self { plans: plans.into_iter().map(|plan| (plan.name.clone(), plan)).collect() }
+    }
+
     /// The built-in plans: what the services of PRODUCT's table promise.
     pub fn built_in() -> Self {
         let plan = |name: &str, description: &str, cadence: Cadence, days: Option<i64>| Plan {

@@ -113,6 +113,12 @@ impl Commands<'_> {
 }
 
 impl Service {
+    /// The components of an instance that are captured only where they are asked for, by their names.
+    pub fn optional_components(&self, name: &str) -> Result<Vec<String>> {
+        let parts = self.parts_of(&self.catalog()?, name)?.parts;
+        Ok(parts.into_iter().filter(|part| part.optional).map(|part| part.name).collect())
+    }
+
     /// The sources of a defined instance.
     pub(super) fn parts_of(&self, catalog: &Catalog, instance: &str) -> Result<Parts> {
         self.parts_with(catalog, instance, false)

@@ -1,13 +1,14 @@
 //! The pages with made-up data, by name: what a browser is shown, and what axe looks at.
 
 use maud::{Markup, html};
+use snaphold::server::actions::snapshots::Snapshot;
 use snaphold::server::console::pages::take::OptionalComponent;
 use snaphold::server::console::pages::{
     account, audit, browse, compare, exports, failure, instances, jobs, load, plans, restore, schedule, settings,
     sign_in, snapshot, snapshots, take, tokens, usage, users,
 };
 use snaphold::server::console::view::*;
-use snaphold::service::{InstanceCheck, Plan, Plans, SnapshotView};
+use snaphold::service::{Plan, Plans};
 
 use crate::sample;
 
@@ -55,11 +56,12 @@ pub const PAGES: &[(&str, Draw)] = &[
         take::export(
             shell,
             &sample::environment_snapshot(),
-            "dump",
+            &take::ExportOf { format: "dump".into(), only: Some("table=public.orders".into()), ..Default::default() },
             &[("tar".into(), "it has none".into())],
             &Filled::default(),
         )
     }),
+    ("undo", |shell| restore::undo(shell, &one(), &Filled::default())),
     ("clone", |shell| take::clone(shell, &one(), Some("postgres://backup@db/orders"), &Filled::default())),
     ("hold", |shell| take::hold(shell, &sample::snapshots()[3].view, &Filled::default())),
     ("delete", |shell| take::delete(shell, &one(), "7 days", &Filled::default())),
@@ -73,18 +75,14 @@ pub const PAGES: &[(&str, Draw)] = &[
     ("schedule-no-backups", |shell| {
         schedule::schedule(shell, &sample::unplanned(), &sample::policy(), &zones(), &Filled::default())
     }),
-    ("settings", |shell| {
-        with_plans(|plans| settings::settings(shell, &sample::orders(), plans, None, &Filled::default()))
-    }),
-    ("settings-checked", |shell| {
-        let check =
-            InstanceCheck { name: "orders".into(), changed: true, components: Vec::new(), snapshot: Some(one()) };
-        with_plans(|plans| settings::settings(shell, &sample::orders(), plans, Some(&check), &wrong("source", "x:/y")))
+    ("settings", |shell| with_plans(|plans| settings::settings(shell, &sample::orders(), plans, &Filled::default()))),
+    ("settings-wrong", |shell| {
+        with_plans(|plans| settings::settings(shell, &sample::orders(), plans, &wrong("source", "x:/y")))
     }),
     ("remove", |shell| settings::remove(shell, &sample::orders(), &Filled::default())),
     ("usage-instance", |shell| {
         let rows = sample::snapshots();
-        let views: Vec<&SnapshotView> =
+        let views: Vec<&Snapshot> =
             rows.iter().rev().map(|row| &row.view).filter(|view| view.status == "completed").collect();
         usage::instance(shell, &sample::orders(), &sample::usage(), &views)
     }),
@@ -103,8 +101,9 @@ pub const PAGES: &[(&str, Draw)] = &[
     ("job-failed", |shell| jobs::show(shell, &sample::jobs()[3])),
     ("job-restored", |shell| jobs::show(shell, &sample::jobs()[4])),
     ("job-exported", |shell| jobs::show(shell, &sample::jobs()[5])),
-    ("exports", |shell| exports::list(shell, &sample::exports())),
-    ("exports-none", |shell| exports::list(shell, &[])),
+    ("exports", |shell| exports::list(shell, &sample::exports(), None)),
+    ("exports-link", |shell| exports::list(shell, &sample::exports(), Some(&sample::link()))),
+    ("exports-none", |shell| exports::list(shell, &[], None)),
     ("load", |shell| load::load(shell, &sample::orders(), &Filled::default())),
     ("audit", |shell| audit::list(shell, &sample::audit(), &Paging::default())),
     ("tokens", |shell| tokens::list(shell, &sample::tokens(), None)),
@@ -112,6 +111,7 @@ pub const PAGES: &[(&str, Draw)] = &[
     ("tokens-none", |shell| tokens::list(shell, &[], None)),
     ("token-create", |shell| tokens::create(shell, &Filled::default())),
     ("users", |shell| users::list(shell, &sample::users())),
+    ("user-disable", |shell| users::disable(shell, &sample::users()[1], true, &Filled::default())),
     ("user-add", |shell| users::add(shell, &wrong("password", ""))),
     ("plans", |shell| with_plans(|plans| plans::list(shell, plans, &[("aurads".into(), 1), ("unlimited".into(), 2)]))),
     ("account", |shell| account::show(shell, &sample::account(), &Filled::default())),
@@ -132,11 +132,11 @@ pub fn draw(name: &str, shell: &Shell) -> Markup {
     }
 }
 
-fn one() -> SnapshotView {
+fn one() -> Snapshot {
     sample::snapshots()[2].view.clone()
 }
 
-fn others() -> Vec<SnapshotView> {
+fn others() -> Vec<Snapshot> {
     sample::snapshots().into_iter().skip(7).map(|row| row.view).collect()
 }
 

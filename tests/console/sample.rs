@@ -1,18 +1,22 @@
 //! Made-up data: an account that has everything that a page can show.
 
-use std::collections::BTreeMap;
-
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use snaphold::ops::diff::{Aspect, Change, DiffSummary, What};
-use snaphold::ops::ls::{About, Listed};
-use snaphold::ops::restore::RestoreReport;
+use snaphold::server::actions::exports::{Export, Link};
+use snaphold::server::actions::inside::{
+    DatabaseItem, Difference, DifferenceSummary, FileChange, FileItem, ItemChange, Items,
+};
+use snaphold::server::actions::instances::Instance;
+use snaphold::server::actions::jobs::{Job, JobError};
+use snaphold::server::actions::policies::Policy;
+use snaphold::server::actions::restores::RestorePlan;
+use snaphold::server::actions::snapshots::{Component, Proof, ProofCheck, Snapshot};
+use snaphold::server::actions::tokens::Token;
+use snaphold::server::actions::users::{Role as UserRole, User};
 use snaphold::server::console::pages::account::AccountView;
 use snaphold::server::console::view::*;
-use snaphold::service::*;
-use snaphold::source::kind::Check;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -55,13 +59,13 @@ fn chance(seed: u64, below: u64) -> u64 {
     (wobble(seed, 1) >> 13) % below.max(1)
 }
 
-pub fn snapshot(number: u64, instance: &str, kind: &'static str, status: &'static str, at: Timestamp) -> SnapshotView {
+pub fn snapshot(number: u64, instance: &str, kind: &str, status: &str, at: Timestamp) -> Snapshot {
     let bytes_total = 4 * GIB + number * 3 * MIB + chance(number, 40 * MIB);
-    SnapshotView {
+    Snapshot {
         id: format!("{:016x}", (number + 3).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
         instance: instance.into(),
-        kind,
-        status,
+        kind: kind.into(),
+        status: status.into(),
         reason: None,
         created_at: at,
         finished_at: Some(at.checked_add(SignedDuration::from_secs(8 + chance(number, 20) as i64)).unwrap()),
@@ -88,16 +92,16 @@ pub fn snapshot(number: u64, instance: &str, kind: &'static str, status: &'stati
     }
 }
 
-fn proof(proven: bool, at: Timestamp) -> ProofView {
+fn proof(proven: bool, at: Timestamp) -> Proof {
     let checks = vec![
-        Check { name: "start".into(), ok: true, detail: "PostgreSQL 17.2 answers after 1.3 s".into() },
-        Check { name: "pg_amcheck".into(), ok: proven, detail: "41 tables, 112 indexes".into() },
-        Check { name: "query".into(), ok: true, detail: "SELECT count(*) FROM orders: 1284113".into() },
+        ProofCheck { name: "start".into(), ok: true, detail: "PostgreSQL 17.2 answers after 1.3 s".into() },
+        ProofCheck { name: "pg_amcheck".into(), ok: proven, detail: "41 tables, 112 indexes".into() },
+        ProofCheck { name: "query".into(), ok: true, detail: "SELECT count(*) FROM orders: 1284113".into() },
     ];
-    ProofView { proven, at, checks }
+    Proof { proven, at, checks }
 }
 
-pub fn row(view: SnapshotView) -> SnapshotRow {
+pub fn row(view: Snapshot) -> SnapshotRow {
     SnapshotRow { view, job: None, available: true }
 }
 
@@ -130,7 +134,7 @@ pub fn snapshots() -> Vec<SnapshotRow> {
     rows.push(row(load));
     let mut deleted = snapshot(54, "orders", "scheduled", "deleting", before(124));
     deleted.deleted_at = Some(before(3));
-    deleted.deleted_by = Some("user");
+    deleted.deleted_by = Some("user".into());
     deleted.purge_after = Some(after(24 * 7 - 3));
     rows.push(row(deleted));
     for number in 0..8 {
@@ -139,29 +143,32 @@ pub fn snapshots() -> Vec<SnapshotRow> {
     rows
 }
 
-pub fn environment_snapshot() -> SnapshotView {
+pub fn environment_snapshot() -> Snapshot {
     let mut view = snapshot(91, "shop", "on_demand", "completed", before(30));
     view.origin = Some("an environment of 3".into());
     view.components = vec![
-        ComponentView { name: "db".into(), origin: "mariadb 11.4.4, dump".into(), bytes_total: 2 * GIB },
-        ComponentView { name: "cache".into(), origin: "redis 7.4.1".into(), bytes_total: 130 * MIB },
-        ComponentView { name: "media".into(), origin: "files".into(), bytes_total: 61 * GIB },
+        Component { name: "db".into(), origin: "mariadb 11.4.4, dump".into(), bytes_total: 2 * GIB },
+        Component { name: "cache".into(), origin: "redis 7.4.1".into(), bytes_total: 130 * MIB },
+        Component { name: "media".into(), origin: "files".into(), bytes_total: 61 * GIB },
     ];
     view.unreadable = 3;
     view.proof = Some(proof(false, before(2)));
     view
 }
 
-pub fn job() -> JobView {
-    JobView {
+pub fn job() -> Job {
+    Job {
         id: "j00000000000000a1".into(),
         kind: "snapshot".into(),
         status: "running".into(),
         instance: Some("orders".into()),
         snapshot: Some(snapshot(60, "orders", "on_demand", "in_progress", now()).id),
-        stage: "reading".into(),
-        bytes_done: 2 * GIB + 300 * MIB,
-        bytes_total: Some(4 * GIB + 180 * MIB),
+        url: "/v1/jobs/j00000000000000a1".into(),
+        stage: Some("reading".into()),
+        bytes_done: (2 * GIB + 300 * MIB) as i64,
+        bytes_total: Some((4 * GIB + 180 * MIB) as i64),
+        percent: Some(54.9),
+        request_id: None,
         attempt: 1,
         created_at: before(0),
         started_at: Some(before(0)),
@@ -169,12 +176,12 @@ pub fn job() -> JobView {
         created_by: "ada@northwind.example".into(),
         cancel_requested: false,
         error: None,
-        result: json!(null),
+        result: None,
     }
 }
 
-pub fn jobs() -> Vec<JobView> {
-    let over = |id: &str, kind: &str, status: &str, hours: i64| JobView {
+pub fn jobs() -> Vec<Job> {
+    let over = |id: &str, kind: &str, status: &str, hours: i64| Job {
         id: id.into(),
         kind: kind.into(),
         status: status.into(),
@@ -183,33 +190,40 @@ pub fn jobs() -> Vec<JobView> {
         started_at: before(hours).checked_add(SignedDuration::from_secs(2)).ok(),
         ..job()
     };
-    let queued = JobView {
+    let queued = Job {
         id: "j00000000000000a2".into(),
         kind: "export".into(),
         status: "queued".into(),
         bytes_done: 0,
         bytes_total: None,
+        percent: None,
         started_at: None,
         ..job()
     };
-    let unknown = JobView {
+    let unknown = Job {
         id: "j00000000000000a3".into(),
         kind: "drill".into(),
-        stage: "starting a server".into(),
+        stage: Some("starting a server".into()),
         bytes_total: None,
+        percent: None,
         bytes_done: 0,
         ..job()
     };
-    let failed = JobView {
-        error: Some("the server refused the connection: too many clients already".into()),
+    let failed = Job {
+        error: Some(JobError {
+            kind: "failed".into(),
+            message: "the server refused the connection: too many clients already".into(),
+        }),
         ..over("j00000000000000a4", "snapshot", "failed", 5)
     };
-    let restored = JobView {
-        result: json!({"bytes_total": 4 * GIB, "bytes_written": 38 * MIB, "bytes_unchanged": 4 * GIB - 38 * MIB, "files_changed": 12, "safety_snapshot": "00000000000000bb", "checks": [{"name": "pg_amcheck", "ok": true, "detail": "41 tables"}]}),
+    let restored = Job {
+        result: Some(
+            json!({"bytes_total": 4 * GIB, "bytes_written": 38 * MIB, "bytes_unchanged": 4 * GIB - 38 * MIB, "files_changed": 12, "safety_snapshot": "00000000000000bb", "checks": [{"name": "pg_amcheck", "ok": true, "detail": "41 tables"}]}),
+        ),
         ..over("j00000000000000a5", "restore", "succeeded", 76)
     };
-    let exported = JobView {
-        result: json!({"export": "e1", "bytes": 412 * MIB}),
+    let exported = Job {
+        result: Some(json!({"export": "e1", "bytes": 412 * MIB})),
         ..over("j00000000000000a6", "export", "succeeded", 80)
     };
     vec![job(), queued, unknown, failed, restored, exported, over("j00000000000000a7", "gc", "cancelled", 90)]
@@ -234,35 +248,18 @@ fn daily(back: u64) -> (u32, u32) {
     }
 }
 
-fn instance(name: &str, source: Option<&str>, plan: &str) -> InstanceView {
-    InstanceView {
-        name: name.into(),
-        source: source.map(str::to_string),
-        plan: plan.into(),
-        retain: None,
-        description: None,
-        always_read: false,
-        settings: BTreeMap::new(),
-        policy: None,
-        unfinished_restore: None,
-        created_at: Some(before(24 * 120)),
-        defined: true,
-        snapshots: 58,
-        latest: Some(before(29)),
-    }
+fn instance(name: &str, source: Option<&str>, plan: &str) -> Instance {
+    serde_json::from_value(json!({
+        "id": "i00000000000000a1", "name": name, "source": source, "plan": plan, "retain": null, "description": null,
+        "always_read": false, "created_at": before(24 * 120), "snapshots": 58, "latest": before(29),
+        "next_due_at": after(16), "etag": "e",
+    }))
+    .unwrap()
 }
 
-fn instance_row(view: InstanceView, health: Health) -> InstanceRow {
+fn instance_row(view: Instance, health: Health) -> InstanceRow {
     let last = snapshot(58, &view.name, "scheduled", "completed", before(29));
-    InstanceRow {
-        view,
-        last: Some(last),
-        next_due: Some(after(16)),
-        health,
-        job: None,
-        days: days(30, daily),
-        has_snapshots: true,
-    }
+    InstanceRow { view, last: Some(last), health, job: None, days: days(30, daily), has_snapshots: true }
 }
 
 pub fn orders() -> InstanceRow {
@@ -273,17 +270,24 @@ pub fn orders() -> InstanceRow {
 }
 
 pub fn empty_instance() -> InstanceRow {
-    let view =
-        InstanceView { snapshots: 0, latest: None, ..instance("fresh", Some("sqlite:/srv/fresh.db"), "unlimited") };
-    InstanceRow { last: None, next_due: None, days: days(30, |_| (0, 0)), ..instance_row(view, Health::Empty) }
+    let view = Instance {
+        snapshots: 0,
+        latest: None,
+        next_due_at: None,
+        ..instance("fresh", Some("sqlite:/srv/fresh.db"), "unlimited")
+    };
+    InstanceRow { last: None, days: days(30, |_| (0, 0)), ..instance_row(view, Health::Empty) }
 }
 
 pub fn unplanned() -> InstanceRow {
-    let view =
-        InstanceView { snapshots: 0, latest: None, ..instance("hobby", Some("postgres://me@db/hobby"), "xano-free") };
+    let view = Instance {
+        snapshots: 0,
+        latest: None,
+        next_due_at: None,
+        ..instance("hobby", Some("postgres://me@db/hobby"), "xano-free")
+    };
     InstanceRow {
         last: None,
-        next_due: None,
         days: days(30, |_| (0, 0)),
         has_snapshots: false,
         ..instance_row(view, Health::NoBackups)
@@ -316,10 +320,10 @@ pub fn instances() -> Vec<InstanceRow> {
         unfinished(),
         empty_instance(),
         unplanned(),
-        InstanceRow {
-            next_due: None,
-            ..instance_row(instance("archive", Some("files:/srv/archive"), "unlimited"), Health::Unscheduled)
-        },
+        instance_row(
+            Instance { next_due_at: None, ..instance("archive", Some("files:/srv/archive"), "unlimited") },
+            Health::Unscheduled,
+        ),
     ]
 }
 
@@ -349,102 +353,81 @@ pub fn usage() -> UsageView {
     }
 }
 
-pub fn policy() -> PolicyView {
-    let policy = serde_json::from_value(json!({"days": "mon,wed,fri", "hours": [2, 14], "window": "01:00-05:00", "timezone": "Europe/Paris", "retain": "14d"})).unwrap();
-    let slot = |hours: i64, local: &str| SlotView { due_at: after(hours), local: local.into(), closes_at: None };
-    PolicyView {
-        instance: "orders".into(),
-        plan: "auradb-professional".into(),
-        origin: "own",
-        policy: Some(policy),
-        next: vec![
-            slot(40, "Fri 2026-03-20 02:00:00 CET"),
-            slot(112, "Mon 2026-03-23 02:00:00 CET"),
-            slot(160, "Wed 2026-03-25 02:00:00 CET"),
-            slot(207, "Fri 2026-03-27 02:00:00 CET"),
-        ],
-        last: Some(RunView {
-            due_at: Some(before(29)),
-            began_at: before(29),
-            status: "failed",
-            attempts: 3,
-            snapshot: Some("00000000000000cc".into()),
-            reason: Some("too many clients already".into()),
-        }),
-        notes: vec!["hour 14 is outside the window 01:00-05:00 and never due".into()],
-    }
+pub fn policy() -> Policy {
+    let slot = |hours: i64, local: &str| json!({ "due_at": after(hours), "local": local, "closes_at": null });
+    serde_json::from_value(json!({
+        "instance": "orders", "plan": "auradb-professional", "origin": "own",
+        "policy": { "enabled": true, "days": ["mon", "wed", "fri"], "hours": [2, 14], "window": "01:00-05:00",
+            "timezone": "Europe/Paris", "retain": "14d" },
+        "next": [slot(40, "Fri 2026-03-20 02:00:00 CET"), slot(112, "Mon 2026-03-23 02:00:00 CET"),
+            slot(160, "Wed 2026-03-25 02:00:00 CET"), slot(207, "Fri 2026-03-27 02:00:00 CET")],
+        "last": { "due_at": before(29), "began_at": before(29), "status": "failed", "attempts": 3,
+            "snapshot": "00000000000000cc", "reason": "too many clients already" },
+        "notes": ["hour 14 is outside the window 01:00-05:00 and never due"],
+    }))
+    .unwrap()
 }
 
-pub fn planned() -> RestoreOutcome {
-    let report = RestoreReport {
-        files: 1_284,
-        directories: 31,
-        bytes_total: 4 * GIB,
-        bytes_written: 38 * MIB,
-        bytes_unchanged: 4 * GIB - 38 * MIB,
-        files_changed: 12,
-        removed: 3,
-        ..RestoreReport::default()
-    };
-    RestoreOutcome {
-        snapshot: "00000000000000aa".into(),
-        target: "postgres://backup@db.northwind.example/orders".into(),
-        in_place: true,
-        instance: Some("orders".into()),
-        safety_snapshot: None,
-        checks: Vec::new(),
-        report,
-    }
+pub fn planned() -> RestorePlan {
+    serde_json::from_value(json!({
+        "snapshot": "00000000000000aa", "target": "postgres://backup@db.northwind.example/orders", "in_place": true,
+        "instance": "orders", "files": 1_284, "directories": 31, "bytes_total": 4 * GIB, "bytes_written": 38 * MIB,
+        "bytes_unchanged": 4 * GIB - 38 * MIB, "files_changed": 12, "metadata_changed": 0, "removed": 3,
+    }))
+    .unwrap()
 }
 
 pub fn exports() -> Vec<ExportRow> {
-    let of = |id: &str, format: &str, status: &str| ExportRow {
-        id: id.into(),
-        snapshot: "9e3779b97f4a7c15".into(),
-        instance: "orders".into(),
-        file: format!("orders-2026-03-16.{format}"),
-        format: format.into(),
-        status: status.into(),
-        bytes: (status == "ready").then_some(412 * MIB),
-        created_at: before(4),
-        expires_at: Some(after(20)),
-        job: None,
-        link: None,
-    };
-    let linked = ExportRow {
-        link: Some("https://snaphold.northwind.example/x/e2?expires=1773913267&signature=9f2c".into()),
-        ..of("e2", "tar.gz", "ready")
+    let of = |id: &str, format: &str, status: &'static str| {
+        let view = Export {
+            id: id.into(),
+            snapshot: "9e3779b97f4a7c15".into(),
+            format: format.into(),
+            job: "j00000000000000a6".into(),
+            ready: status == "ready",
+            content_url: Some(format!("/v1/exports/{id}/content")),
+            bytes: (status == "ready").then_some(412 * MIB as i64),
+            blake3: None,
+            created_at: before(4),
+            expires_at: after(20),
+        };
+        ExportRow { view, instance: "orders".into(), file: format!("orders-2026-03-16.{format}"), status, job: None }
     };
     vec![
         ExportRow { job: Some(job()), ..of("e0", "dump", "preparing") },
         of("e1", "dump", "ready"),
-        linked,
+        of("e2", "tar.gz", "ready"),
         of("e3", "tar", "failed"),
         of("e4", "tar", "expired"),
     ]
 }
 
+pub fn link() -> Link {
+    Link { url: "https://snaphold.northwind.example/v1/downloads/a1.e2.9f2c".into(), expires_at: after(24) }
+}
+
 pub fn audit() -> Vec<AuditRow> {
-    let of = |hours: i64, actor: &str, action: &str, target: &str, outcome: &str| AuditRow {
+    let of = |hours: i64, actor: &str, action: &str, object: &str| AuditRow {
         at: before(hours),
         actor: actor.into(),
         action: action.into(),
-        target: target.into(),
-        outcome: outcome.into(),
+        object: object.into(),
+        detail: vec![
+            ("instance".into(), "orders".into()),
+            ("description".into(), "release 4.2, <b>as shipped</b>".into()),
+        ],
         address: Some("198.51.100.23".into()),
         request: Some("r4f1a9c0012de77b1".into()),
     };
     vec![
-        of(0, "ada@northwind.example", "snapshot.create", "orders", "ok"),
-        of(3, "ada@northwind.example", "snapshot.delete", "orders 3c6ef372fe94f82a", "ok"),
-        of(4, "backup host", "export.download", "orders-2026-03-16.dump", "ok"),
-        of(9, "grace@northwind.example", "snapshot.restore", "orders", "refused: RESTORE was not typed"),
-        of(30, "scheduler", "snapshot.create", "orders", "ok"),
+        of(0, "ada@northwind.example", "snapshot.take", "9e3779b97f4a7c15"),
+        of(4, "backup host", "export.download", "e00000000000000a1"),
+        of(30, "scheduler", "snapshot.take", "3c6ef372fe94f82a"),
     ]
 }
 
-pub fn tokens() -> Vec<TokenRow> {
-    let of = |id: &str, name: &str, scopes: &[&str]| TokenRow {
+pub fn tokens() -> Vec<Token> {
+    let of = |id: &str, name: &str, scopes: &[&str]| Token {
         id: id.into(),
         name: name.into(),
         scopes: scopes.iter().map(ToString::to_string).collect(),
@@ -456,24 +439,27 @@ pub fn tokens() -> Vec<TokenRow> {
     };
     vec![
         of("t00000000000000a1", "backup host", &["capture"]),
-        TokenRow { expires_at: None, last_used_at: None, ..of("t00000000000000a2", "Grafana", &["read"]) },
-        TokenRow { revoked_at: Some(before(200)), ..of("t00000000000000a3", "old laptop", &["read", "restore"]) },
+        Token { expires_at: None, last_used_at: None, ..of("t00000000000000a2", "Grafana", &["read"]) },
+        Token { revoked_at: Some(before(200)), ..of("t00000000000000a3", "old laptop", &["read", "restore"]) },
     ]
 }
 
 pub fn users() -> Vec<UserRow> {
-    let of = |id: &str, email: &str, role: Role| UserRow {
-        id: id.into(),
-        email: email.into(),
-        role,
-        created_at: before(2_000),
-        last_sign_in: Some(before(2)),
-        is_self: false,
+    let of = |id: &str, email: &str, role: UserRole, is_self: bool| UserRow {
+        view: User {
+            id: id.into(),
+            email: email.into(),
+            role,
+            created_at: before(2_000),
+            disabled_at: (role == UserRole::Viewer).then(|| before(10)),
+            etag: "e".into(),
+        },
+        is_self,
     };
     vec![
-        UserRow { is_self: true, ..of("u1", "ada@northwind.example", Role::Owner) },
-        of("u2", "grace@northwind.example", Role::Operator),
-        UserRow { last_sign_in: None, ..of("u3", "audit@northwind.example", Role::Viewer) },
+        of("u1", "ada@northwind.example", UserRole::Owner, true),
+        of("u2", "grace@northwind.example", UserRole::Operator, false),
+        of("u3", "audit@northwind.example", UserRole::Viewer, false),
     ]
 }
 
@@ -488,46 +474,28 @@ pub fn account() -> AccountView {
     }
 }
 
-fn about(kind: &'static str, size: u64) -> About {
-    About {
-        kind,
-        mode: if kind == "directory" { 0o755 } else { 0o640 },
-        uid: 1000,
-        gid: 1000,
-        size,
-        mtime: before(100),
-        target: None,
-        reason: None,
-    }
-}
-
-fn change(path: &str, change: What, new: u64, gone: u64) -> Change {
-    Change {
-        path: path.into(),
-        path_hex: None,
-        change,
-        differs: if change == What::Changed { vec![Aspect::Content] } else { Vec::new() },
-        bytes_new: new,
-        bytes_gone: gone,
-        before: None,
-        after: None,
-    }
-}
-
-pub fn comparison() -> Comparison {
-    let item = |name: &str, change: What, rows: Option<(u64, u64)>| ItemChange {
+pub fn comparison() -> Difference {
+    let item = |name: &str, change: &str, rows: Option<(u64, u64)>| ItemChange {
         component: None,
-        kind: "table",
+        kind: "table".into(),
         name: name.into(),
-        change,
+        change: change.into(),
         bytes_new: Some(31 * KIB),
         bytes_gone: Some(4 * KIB),
         bytes_before: 4 * MIB,
         bytes_after: 4 * MIB + 27 * KIB,
         rows,
     };
-    Comparison {
-        summary: DiffSummary {
+    let file = |path: &str, change: &str, new: u64, gone: u64| FileChange {
+        path: path.into(),
+        change: change.into(),
+        bytes_new: new,
+        bytes_gone: gone,
+    };
+    Difference {
+        from: "a".into(),
+        to: "b".into(),
+        summary: DifferenceSummary {
             added: 2,
             removed: 1,
             changed: 14,
@@ -535,49 +503,45 @@ pub fn comparison() -> Comparison {
             bytes_new: 31 * MIB,
             bytes_gone: 12 * MIB,
         },
-        items: Some(vec![
-            item("public.orders", What::Changed, Some((1_283_001, 1_284_113))),
-            item("public.coupons", What::Added, None),
-            item("public.legacy", What::Removed, None),
-        ]),
-        changes: vec![
-            change("base/16384/24601", What::Changed, 18 * MIB, 9 * MIB),
-            change("pg_wal/000000010000000A00000042", What::Added, 13 * MIB, 0),
-            change("pg_wal/000000010000000A00000012", What::Removed, 0, 3 * MIB),
+        items: vec![
+            item("public.orders", "changed", Some((1_283_001, 1_284_113))),
+            item("public.coupons", "added", None),
+            item("public.legacy", "removed", None),
         ],
-        is_cut: true,
+        files: vec![
+            file("base/16384/24601", "changed", 18 * MIB, 9 * MIB),
+            file("pg_wal/000000010000000A00000042", "added", 13 * MIB, 0),
+            file("pg_wal/000000010000000A00000012", "removed", 0, 3 * MIB),
+        ],
+        truncated: true,
     }
 }
 
 pub fn contents(by_items: bool) -> Contents {
-    let entry = |path: &str, kind: &'static str, size: u64| Listed {
+    let file = |path: &str, kind: &str, size: u64, target: Option<&str>| FileItem {
         path: path.into(),
-        path_hex: None,
-        about: about(kind, size),
+        kind: kind.into(),
+        mode: if kind == "directory" { 0o755 } else { 0o640 },
+        uid: 1000,
+        gid: 1000,
+        size,
+        mtime: before(100),
+        target: target.map(str::to_string),
+        reason: None,
     };
-    let mut link = entry("media/2026/latest", "symlink", 0);
-    link.about.target = Some("03".into());
-    let item = |name: &str, rows: u64| ItemView {
+    let item = |name: &str, rows: u64| DatabaseItem {
         component: None,
-        kind: "table",
+        kind: "table".into(),
         name: name.into(),
         bytes: rows * 211,
         rows: Some(rows),
     };
-    Contents {
-        path: "media/2026".into(),
-        entries: vec![
-            entry("media/2026/01", "directory", 3 * GIB),
-            entry("media/2026/02", "directory", 4 * GIB),
-            link,
-            entry("media/2026/index <old>.html", "file", 12 * KIB),
-        ],
-        items: Some(vec![
-            item("public.customers", 88_211),
-            item("public.orders", 1_284_113),
-            item("public.order_lines", 4_011_872),
-        ]),
-        by_items,
-        is_cut: true,
-    }
+    let files = vec![
+        file("media/2026/01", "directory", 3 * GIB, None),
+        file("media/2026/02", "directory", 4 * GIB, None),
+        file("media/2026/latest", "symlink", 0, Some("02")),
+        file("media/2026/index <old>.html", "file", 12 * KIB, None),
+    ];
+    let items = vec![item("public.customers", 88_211), item("public.orders", 1_284_113)];
+    Contents { path: "media/2026".into(), items: Items { files, items, truncated: true }, by_items, has_items: true }
 }

@@ -18,6 +18,7 @@ mod died;
 mod jobs;
 mod operate;
 mod proxy;
+mod rest;
 mod served;
 mod side_by_side;
 mod world;

@@ -7,6 +7,7 @@ mod instance;
 mod key;
 mod policy;
 mod serve;
+mod service;
 mod snapshot;
 mod values;
 
@@ -21,6 +22,7 @@ pub use instance::{InstanceCommand, InstanceOptions, SettingsOptions};
 pub use key::{KeyCommand, NewSecretArgs};
 pub use policy::{PolicyCommand, PolicyRunArgs, PolicySetArgs};
 pub use serve::{CatalogCommand, PlaceArgs, ServeArgs};
+pub use service::{AccountCommand, AuditArgs, JobCommand, Scope, TokenCommand, UsageArgs};
 pub use snapshot::{Compression, SnapshotCommand, TakeArgs};
 pub use values::Fraction;
 
@@ -54,6 +56,15 @@ pub struct GlobalArgs {
     /// The repository's folder
     #[arg(long, global = true, env = "SNAPHOLD_REPO", value_name = "PATH", help_heading = "Global options")]
     pub repo: Option<PathBuf>,
+    /// A service to ask instead of a repository, such as https://snaphold.example.com; its token is in SNAPHOLD_TOKEN
+    #[arg(long, global = true, env = "SNAPHOLD_SERVER", value_name = "URL", help_heading = "Global options")]
+    pub server: Option<String>,
+    /// A file whose first line is the service's token
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub token_file: Option<PathBuf>,
+    /// The account that a token of the service itself acts on, by its id or name
+    #[arg(long, global = true, env = "SNAPHOLD_ACCOUNT", value_name = "NAME", help_heading = "Global options")]
+    pub account: Option<String>,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
@@ -128,6 +139,17 @@ pub enum Command {
     CheckStorage(CheckStorageArgs),
     Bench(BenchArgs),
     Serve(ServeArgs),
+    /// Jobs of a service
+    #[command(subcommand)]
+    Job(JobCommand),
+    /// Tokens of a service: who may ask it
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Accounts of a service
+    #[command(subcommand)]
+    Account(AccountCommand),
+    Usage(UsageArgs),
+    Audit(AuditArgs),
     /// The catalog of `snaphold serve`
     #[command(subcommand)]
     Catalog(CatalogCommand),
@@ -147,6 +169,22 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+}
+
+impl Command {
+    /// What can only be done where the repository is; `None`: a service can be asked for it too.
+    pub fn of_one_machine(&self) -> Option<&'static str> {
+        match self {
+            Command::Init(_) => Some("init"),
+            Command::Key(_) => Some("key"),
+            Command::Repair => Some("repair"),
+            Command::CheckStorage(_) => Some("check-storage"),
+            Command::Bench(_) => Some("bench"),
+            Command::Serve(_) => Some("serve"),
+            Command::Policy(PolicyCommand::Run(_)) => Some("policy run"),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -7,15 +7,17 @@ mod drill;
 mod help;
 mod init;
 mod instance;
+mod job;
 mod key;
 mod look;
+mod office;
 mod plan;
 mod policy;
 mod restore;
 mod serve;
 mod snapshot;
 
-use snaphold::error::Result;
+use snaphold::error::{Error, Result};
 
 use super::args::Command;
 use super::context::Context;
@@ -23,6 +25,12 @@ use super::output::Report;
 
 /// Runs a command.
 pub fn run(command: Command, context: &Context) -> Result<Report> {
+    if let (Some(server), Some(name)) = (context.server(), command.of_one_machine()) {
+        return Err(Error::Usage(format!(
+            "`snaphold {name}` is done on the machine that has the repository, not by {server}; leave --server out (or \
+             unset SNAPHOLD_SERVER)"
+        )));
+    }
     match command {
         Command::Init(arguments) => init::run(context, &arguments),
         Command::Key(command) => key::run(context, command),
@@ -42,6 +50,11 @@ pub fn run(command: Command, context: &Context) -> Result<Report> {
         Command::CheckStorage(arguments) => care::check_storage(context, &arguments),
         Command::Bench(arguments) => bench::run(context, arguments),
         Command::Serve(arguments) => serve::run(context, &arguments),
+        Command::Job(command) => job::run(context, command),
+        Command::Token(command) => office::token(context, command),
+        Command::Account(command) => office::account(context, command),
+        Command::Usage(arguments) => office::usage(context, &arguments),
+        Command::Audit(arguments) => office::audit(context, &arguments),
         Command::Catalog(command) => serve::catalog(context, &command),
         Command::Completions { shell } => help::completions(shell),
         Command::Man { dir } => help::man(dir.as_deref()),

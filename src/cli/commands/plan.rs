@@ -60,7 +60,7 @@ struct PlanViews<'p> {
 
 /// Needs no repository.
 pub fn run(context: &Context, command: &PlanCommand) -> Result<Report> {
-    let plans = context.plans()?;
+    let plans = context.known_plans()?;
     match command {
         PlanCommand::List => {
             let views = PlanViews { plans: plans.all().map(PlanView::of).collect() };

@@ -16,7 +16,7 @@ use super::{Desk, check};
 const JOBS_MAX: i64 = 1000;
 
 /// An account.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Account {
     /// Its id: `a` and 16 hexadecimal digits.
     pub id: String,
@@ -46,7 +46,7 @@ impl Account {
 }
 
 /// Accounts.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Accounts {
     /// By their names.
     pub accounts: Vec<Account>,

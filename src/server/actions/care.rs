@@ -4,9 +4,11 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
+use crate::ops::Silent;
 use crate::server::auth::{Principal, Right};
 use crate::server::fault::{Fault, Outcome};
 use crate::server::work::{self, JobSpec};
+use crate::service::Stats;
 
 use super::instances::JobAnswer;
 use super::jobs::Job;
@@ -31,6 +33,15 @@ pub async fn drill(desk: &Desk, who: &Principal, id: &str, request: Drill) -> Ou
     let job = desk.submit(who, &JobSpec::Drill(work::Drill { snapshot: snapshot.id, component, query })).await?;
     desk.note(who, "snapshot.drill", id, json!({ "job": job.id })).await?;
     Ok(JobAnswer { job: Job::of(&job) })
+}
+
+/// Sizes of the account's repository, and what deduplication and deltas save; of one instance alone where it is named.
+pub async fn stats(desk: &Desk, who: &Principal, instance: Option<String>) -> Outcome<Stats> {
+    desk.need(who, Right::Read)?;
+    let account = desk.account(who).await?;
+    let stats = desk.work(who, move |service| service.stats(instance.as_deref(), &Silent)).await?;
+    // Where on the server it is, is nobody's to know.
+    Ok(Stats { location: format!("account {}", account.name), ..stats })
 }
 
 /// How garbage is to be collected.

@@ -54,11 +54,11 @@ impl Receiving {
     }
 }
 
-/// Opens a finished export. `NotFound` where its file is gone.
-pub fn open_export(path: &Path) -> Result<(File, u64)> {
+/// Opens a finished export, and says how long it is. `NotFound` where its file is gone.
+pub fn open_export(path: &Path) -> Result<(tokio::fs::File, u64)> {
     let opened = File::open(path).and_then(|file| {
         let len = file.metadata()?.len();
-        Ok((file, len))
+        Ok((tokio::fs::File::from_std(file), len))
     });
     opened.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound("the export's file is gone; export the snapshot again".into()),

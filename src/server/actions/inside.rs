@@ -38,6 +38,8 @@ pub struct ListItems {
     pub of_database: bool,
     /// Records at most.
     pub limit: Option<usize>,
+    /// Where the listing goes on: the `next` of the part before.
+    pub cursor: Option<String>,
 }
 
 /// What is in a snapshot.
@@ -47,8 +49,12 @@ pub struct Items {
     pub files: Vec<FileItem>,
     /// Tables and keys; of a listing of files none.
     pub items: Vec<DatabaseItem>,
-    /// Whether there is more than was listed: ask for a folder below, or with a larger `limit`.
+    /// Whether the snapshot has tables or keys at all, where those were asked for.
+    pub has_items: bool,
+    /// Whether there is more than was listed.
     pub truncated: bool,
+    /// Where it goes on: what `cursor` takes; `null`: that was all.
+    pub next: Option<String>,
 }
 
 /// A file or folder of a snapshot.
@@ -56,6 +62,9 @@ pub struct Items {
 pub struct FileItem {
     /// Where it is.
     pub path: String,
+    /// The path's bytes in hexadecimal, where `path` does not say them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_hex: Option<String>,
     /// `file`, `directory`, `symlink`, …
     pub kind: String,
     /// Permission bits.
@@ -95,16 +104,26 @@ pub struct DatabaseItem {
 /// Collects records up to a limit, then stops whoever hands them over.
 struct Collected<T> {
     records: Vec<T>,
+    /// Records that are passed over first.
+    skip: usize,
     limit: usize,
     is_truncated: bool,
 }
 
 impl<T: DeserializeOwned> Collected<T> {
     fn new(limit: usize) -> Self {
-        Self { records: Vec::new(), limit, is_truncated: false }
+        Self::from(0, limit)
+    }
+
+    fn from(skip: usize, limit: usize) -> Self {
+        Self { records: Vec::new(), skip, limit, is_truncated: false }
     }
 
     fn add(&mut self, said: &impl Serialize) -> Result<()> {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return Ok(());
+        }
         if self.records.len() >= self.limit {
             self.is_truncated = true;
             return Err(Error::Cancelled);
@@ -129,23 +148,34 @@ fn limit_of(limit: Option<usize>) -> Outcome<usize> {
     }
 }
 
+/// How many records were listed before. A snapshot does not change, and what is in it comes in the same order each time.
+fn skip_of(cursor: Option<&str>) -> Outcome<usize> {
+    let Some(cursor) = cursor else { return Ok(0) };
+    let skip = cursor.parse::<u32>().ok().and_then(|skip| usize::try_from(skip).ok());
+    skip.ok_or_else(|| {
+        Fault::invalid("cursor", "the cursor is not of this list; leave it out, and begin at the first page")
+    })
+}
+
 /// What is in a snapshot: names and sizes.
 pub async fn items(desk: &Desk, who: &Principal, id: &str, request: ListItems) -> Outcome<Items> {
     desk.need(who, Right::Read)?;
     let snapshot = desk.snapshot(who, id).await?;
-    let limit = limit_of(request.limit)?;
+    let (limit, skip) = (limit_of(request.limit)?, skip_of(request.cursor.as_deref())?);
     desk.work(who, move |service| {
-        let (mut files, mut items) = (Collected::new(limit), Collected::new(limit));
+        let (mut files, mut items) = (Collected::from(skip, limit), Collected::from(skip, limit));
+        let mut has_items = false;
         if request.of_database {
             let done = service.items(&snapshot.id, &Silent, &mut |item| items.add(&item));
-            items.end(done)?;
+            has_items = items.end(done)? || items.is_truncated;
         } else {
             let path = request.path.as_bytes();
             let done = service.ls(&snapshot.id, path, request.is_recursive, &Silent, &mut |entry| files.add(&entry));
             files.end(done)?;
         }
         let truncated = files.is_truncated || items.is_truncated;
-        Ok(Items { files: files.records, items: items.records, truncated })
+        let next = truncated.then(|| (skip + limit).to_string());
+        Ok(Items { files: files.records, items: items.records, has_items, truncated, next })
     })
     .await
 }
@@ -163,6 +193,8 @@ pub struct Difference {
     pub files: Vec<FileChange>,
     /// Tables and keys that differ.
     pub items: Vec<ItemChange>,
+    /// Whether the snapshots have tables or keys at all.
+    pub has_items: bool,
     /// Whether more differs than was listed; the summary's counts are then of what was listed.
     pub truncated: bool,
 }
@@ -195,12 +227,47 @@ pub struct DifferenceSummary {
 pub struct FileChange {
     /// Where it is.
     pub path: String,
-    /// `added`, `removed`, `changed` or `metadata_changed`.
+    /// The path's bytes in hexadecimal, where `path` does not say them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_hex: Option<String>,
+    /// `added`, `removed` or `changed`.
     pub change: String,
+    /// In what it differs: `kind`, `content`, `metadata`; nothing for what was added or removed.
+    #[serde(default)]
+    pub differs: Vec<String>,
     /// Bytes that are new in it.
     pub bytes_new: u64,
     /// Bytes that are gone from it.
     pub bytes_gone: u64,
+    /// What the older snapshot has there.
+    #[serde(default)]
+    pub before: Option<FileState>,
+    /// What the newer snapshot has there.
+    #[serde(default)]
+    pub after: Option<FileState>,
+}
+
+/// A file or folder as one of two snapshots has it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FileState {
+    /// `file`, `directory`, `symlink`, …
+    pub kind: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Bytes: of a file, or of all files below a folder.
+    pub size: u64,
+    /// When its content was last changed.
+    pub mtime: jiff::Timestamp,
+    /// A symbolic link's target.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// Why a file could not be read and is missing.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 /// A table or key that differs.
@@ -236,25 +303,26 @@ pub async fn diff(desk: &Desk, who: &Principal, id: &str, with: &str, limit: Opt
     desk.work(who, move |service| {
         let (mut files, mut items) = (Collected::<FileChange>::new(limit), Collected::<ItemChange>::new(limit));
         let done = service.diff_items(&from, &to, &Silent, &mut |change| items.add(&change));
-        items.end(done)?;
+        let has_items = items.end(done)? || items.is_truncated;
         let done = service.diff(&from, &to, &Silent, &mut |change| files.add(&change));
         let summary = match files.is_truncated {
             true => of_listed(&files.records),
             false => convert(&done?)?,
         };
         let truncated = files.is_truncated || items.is_truncated;
-        Ok(Difference { from, to, summary, files: files.records, items: items.records, truncated })
+        Ok(Difference { from, to, summary, files: files.records, items: items.records, has_items, truncated })
     })
     .await
 }
 
 fn of_listed(files: &[FileChange]) -> DifferenceSummary {
-    let count = |what: &str| files.iter().filter(|file| file.change == what).count() as u64;
+    let is_metadata = |file: &FileChange| file.differs == ["metadata"];
+    let count = |what: &str| files.iter().filter(|file| file.change == what && !is_metadata(file)).count() as u64;
     DifferenceSummary {
         added: count("added"),
         removed: count("removed"),
         changed: count("changed"),
-        metadata_changed: count("metadata_changed"),
+        metadata_changed: files.iter().filter(|file| is_metadata(file)).count() as u64,
         bytes_new: files.iter().map(|file| file.bytes_new).sum(),
         bytes_gone: files.iter().map(|file| file.bytes_gone).sum(),
     }

@@ -1,7 +1,7 @@
 //! Jobs: listed, looked at, called off, watched.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -13,7 +13,7 @@ use super::Desk;
 use super::page::{self, Paging};
 
 /// A job.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Job {
     /// Its id: `j` and 16 hexadecimal digits.
     pub id: String,
@@ -58,7 +58,7 @@ pub struct Job {
 }
 
 /// Why a job failed.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct JobError {
     /// `failed`, `usage`, `not_found`, `refused`, `damaged` or `busy`.
     pub kind: String,
@@ -105,7 +105,7 @@ impl Job {
 }
 
 /// A page of jobs.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Jobs {
     /// The jobs, newest first.
     pub jobs: Vec<Job>,
@@ -192,9 +192,7 @@ async fn find_own(desk: &Desk, who: &Principal, id: &str) -> Outcome<catalog::Jo
 
 /// Jobs of the account that changed at or after a time, oldest first: what who listens has missed.
 pub async fn changed_since(desk: &Desk, who: &Principal, since_us: i64) -> Outcome<Vec<catalog::Job>> {
-    let page = desk.catalog.jobs(&who.account, &JobFilter::default(), None, page::LIMIT_MAX as usize).await?;
-    let changed = |job: &catalog::Job| !job.state.is_over() || job.finished_us.is_some_and(|at| at >= since_us);
-    let mut jobs: Vec<_> = page.items.into_iter().filter(changed).filter(|job| may_see(who, job)).collect();
-    jobs.reverse();
+    let mut jobs = desk.catalog.jobs_since(&who.account, since_us, i64::from(page::LIMIT_MAX)).await?;
+    jobs.retain(|job| may_see(who, job));
     Ok(jobs)
 }

@@ -32,7 +32,7 @@ pub struct NewLoad {
 }
 
 /// An upload.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Load {
     /// Its id: `l` and 16 hexadecimal digits.
     pub id: String,

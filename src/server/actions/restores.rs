@@ -63,12 +63,16 @@ pub struct RestorePlan {
     pub files: u64,
     /// Folders of it.
     pub directories: u64,
+    /// Symbolic links, FIFOs, devices of it.
+    pub others: u64,
     /// Bytes of it.
     pub bytes_total: u64,
     /// Bytes that would be written.
     pub bytes_written: u64,
     /// Bytes that are there already.
     pub bytes_unchanged: u64,
+    /// Bytes that would become zero without being written: holes.
+    pub bytes_zeroed: u64,
     /// Files that would change.
     pub files_changed: u64,
     /// Entries of which only attributes would.

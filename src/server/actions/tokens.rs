@@ -41,7 +41,7 @@ impl Scope {
 }
 
 /// A token, without its secret.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Token {
     /// `t` and 16 hexadecimal digits.
     pub id: String,
@@ -77,7 +77,7 @@ impl Token {
 }
 
 /// The account's tokens.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Tokens {
     /// Newest first.
     pub tokens: Vec<Token>,
@@ -111,7 +111,7 @@ pub struct NewToken {
 }
 
 /// A token that was made.
-#[derive(Clone, Serialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct MadeToken {
     /// The token.
     pub token: Token,

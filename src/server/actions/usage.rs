@@ -1,14 +1,14 @@
 //! What an account uses, who did what, which plans there are, who asks.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::server::auth::{Principal, Right};
 use crate::server::catalog::from_microseconds;
 use crate::server::fault::{Fault, Outcome};
-use crate::service::{Plan as ServicePlan, format_duration};
+use crate::service::{Keep, Plan as ServicePlan, format_duration};
 
 use super::Desk;
 use super::inside::convert;
@@ -21,7 +21,7 @@ const DAYS_DEFAULT: u32 = 90;
 const DAY_US: i64 = 86_400 * 1_000_000;
 
 /// What the account's snapshots come to.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
     /// Completed snapshots that are not deleted.
     pub snapshots: i64,
@@ -38,7 +38,7 @@ pub struct Usage {
 }
 
 /// What one instance's snapshots come to.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct InstanceUsage {
     /// The instance's name.
     pub instance: String,
@@ -53,7 +53,7 @@ pub struct InstanceUsage {
 }
 
 /// What the snapshots that there are now came to at the end of a day.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DayUsage {
     /// The day's beginning, UTC.
     pub day: Timestamp,
@@ -107,7 +107,7 @@ pub async fn usage(desk: &Desk, who: &Principal, days: Option<u32>) -> Outcome<U
 }
 
 /// Who did what.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
     /// Its id.
     pub id: String,
@@ -129,7 +129,7 @@ pub struct AuditEntry {
 }
 
 /// A page of the audit.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Audit {
     /// Newest first.
     pub entries: Vec<AuditEntry>,
@@ -172,6 +172,9 @@ pub struct Plan {
     pub retain: Option<String>,
     /// How many of an instance's snapshots can be restored and exported, newest first; `null`: all.
     pub available: Option<u32>,
+    /// What stays beyond that: the newest of so many hours, days, ….
+    #[schema(value_type = Object)]
+    pub keep: Keep,
     /// The policy of an instance that has none of its own.
     pub policy: Option<PolicyRules>,
 }
@@ -200,6 +203,7 @@ fn plan(plan: &ServicePlan) -> Outcome<Plan> {
         cadence: convert(&plan.cadence)?,
         retain: plan.retain_ns.map(format_duration),
         available: plan.available,
+        keep: plan.keep,
         policy: plan.policy.as_ref().map(convert).transpose()?,
     })
 }

@@ -41,7 +41,7 @@ pub async fn around(State(desk): State<Arc<Desk>>, mut request: Request, next: N
     request.extensions_mut().insert(origin.clone());
     let id = origin.request_id.clone();
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_string());
-    let span = tracing::info_span!("request", request_id = %id, method = %request.method(), path = matched);
+    let span = tracing::info_span!("request", request_id = %id, address = origin.address, method = %request.method(), path = matched);
     let answered = answer(&desk, request, next).instrument(span.clone()).await;
     let mut response = span.in_scope(|| complete(answered, &path, &id));
     let headers = response.headers_mut();
@@ -85,7 +85,8 @@ fn refused(fault: Fault) -> Response<Body> {
 fn is_stream(request: &Request) -> bool {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     request.method() == Method::PATCH && path == Some("/v1/loads/{id}")
-        || request.method() == Method::POST && path == Some("/v1/instances/{id}/loads/file")
+        || request.method() == Method::POST
+            && matches!(path, Some("/v1/instances/{id}/loads/file" | "/console/instances/{name}/load"))
 }
 
 /// Turns what a handler, or axum itself, refused into a problem.
@@ -93,12 +94,20 @@ fn complete(response: Response<Body>, path: &str, id: &str) -> Response<Body> {
     if let Some(fault) = response.extensions().get::<Fault>() {
         match &fault.inside {
             Some(inside) => tracing::error!(problem = fault.problem.name(), "{inside}"),
+            // Who tries what is not theirs is to be seen.
+            None if matches!(fault.problem.status(), 401 | 403 | 429) => {
+                tracing::warn!(problem = fault.problem.name(), "{}", fault.detail);
+            }
             None => tracing::debug!(problem = fault.problem.name(), "{}", fault.detail),
         }
         return with_headers(problem::response(fault, path, id), &response);
     }
     let status = response.status();
     let kind = header(response.headers(), &CONTENT_TYPE).unwrap_or_default();
+    // The console's pages say themselves what went wrong.
+    if kind.starts_with("text/html") {
+        return response;
+    }
     if (status.is_client_error() || status.is_server_error()) && kind != PROBLEM_JSON {
         let problem = Problem::of_status(status.as_u16());
         let fault = Fault::new(problem, problem.advice());

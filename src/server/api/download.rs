@@ -1,7 +1,6 @@
 //! Files that are sent: whole or in part, in constant memory.
 
-use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::io::SeekFrom;
 
 use axum::body::Body;
 use axum::http::header::{
@@ -10,7 +9,8 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
-use tokio::io::AsyncReadExt;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
 use crate::error::Error;
@@ -50,12 +50,8 @@ pub async fn open(download: &Download, headers: &HeaderMap) -> Answer<Sending> {
     let (mut file, length) = blocking(move || open_export(&path)).await?;
     let part = part(headers, &download.etag, length);
     if let Part::Range(first, _) = part {
-        let path = download.path.clone();
-        let sought = move || match file.seek(SeekFrom::Start(first)) {
-            Ok(_) => Ok(file),
-            Err(error) => Err(Error::source(path, error)),
-        };
-        file = blocking(sought).await?;
+        let sought = file.seek(SeekFrom::Start(first)).await;
+        sought.map_err(|error| Error::source(download.path.clone(), error))?;
     }
     Ok(Sending { file, length, part })
 }
@@ -94,7 +90,7 @@ impl Sending {
             Part::NotModified => (0, 0),
             _ => (0, length),
         };
-        let reader = tokio::fs::File::from_std(self.file).take(count);
+        let reader = self.file.take(count);
         let mut response = Response::new(Body::from_stream(ReaderStream::with_capacity(reader, PIECE)));
         *response.status_mut() = status;
         let headers = response.headers_mut();

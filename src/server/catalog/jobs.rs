@@ -371,6 +371,19 @@ impl Catalog {
         self.job(account, id).await
     }
 
+    /// An account's jobs that are not over, or ended at or after `since_us`: oldest first, the newest `limit` of them.
+    pub async fn jobs_since(&self, account: &str, since_us: i64, limit: i64) -> Result<Vec<Job>> {
+        let query = sqlx::query(
+            "SELECT * FROM jobs WHERE account = $1 AND status IN ('queued', 'running') \
+             UNION ALL SELECT * FROM jobs WHERE account = $1 AND finished_us >= $2 \
+             ORDER BY created_us DESC, id DESC LIMIT $3",
+        );
+        let query = query.bind(account).bind(since_us).bind(limit);
+        let mut jobs = Job::all(query.fetch_all(&self.pool).await.map_err(failed)?)?;
+        jobs.reverse();
+        Ok(jobs)
+    }
+
     /// How much waits.
     pub async fn queue_depth(&self) -> Result<QueueDepth> {
         let query = sqlx::query(

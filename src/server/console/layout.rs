@@ -96,7 +96,7 @@ fn document(theme: Theme, title: &str, is_live: Option<bool>, inner: Markup) -> 
                 script src=(href("console.js")) defer {}
                 @if is_live == Some(true) { noscript { meta http-equiv="refresh" content="10"; } }
             }
-            body data-events=[is_live.map(|_| "/console/events")] { (inner) }
+            body data-events=[is_live.map(|_| "/v1/events")] { (inner) }
         }
     }
 }

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde_json::Value;
 
-use crate::ops::diff::{Change, DiffSummary};
-use crate::ops::ls::Listed;
-use crate::service::{InstanceView, ItemChange, ItemView, SnapshotView};
+use crate::server::actions::exports::Export;
+use crate::server::actions::inside::Items;
+use crate::server::actions::instances::Instance;
+use crate::server::actions::jobs::Job;
+use crate::server::actions::snapshots::Snapshot;
+use crate::server::actions::users::User;
 
 /// What a user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -171,15 +173,13 @@ pub struct DayMark {
 #[derive(Debug, Clone)]
 pub struct InstanceRow {
     /// The instance.
-    pub view: InstanceView,
+    pub view: Instance,
     /// Its newest completed snapshot.
-    pub last: Option<SnapshotView>,
-    /// When the next is due.
-    pub next_due: Option<Timestamp>,
+    pub last: Option<Snapshot>,
     /// How it is.
     pub health: Health,
     /// The job that runs on it.
-    pub job: Option<JobView>,
+    pub job: Option<Job>,
     /// The last days, oldest first, without gaps.
     pub days: Vec<DayMark>,
     /// Whether its plan has snapshots.
@@ -190,88 +190,26 @@ pub struct InstanceRow {
 #[derive(Debug, Clone)]
 pub struct SnapshotRow {
     /// The snapshot.
-    pub view: SnapshotView,
+    pub view: Snapshot,
     /// The job that is taking it.
-    pub job: Option<JobView>,
+    pub job: Option<Job>,
     /// Whether the plan lets it be restored and exported.
     pub available: bool,
-}
-
-/// A job.
-#[derive(Debug, Clone)]
-pub struct JobView {
-    /// Its id.
-    pub id: String,
-    /// `snapshot`, `load`, `restore` ….
-    pub kind: String,
-    /// `queued`, `running`, `succeeded`, `failed` or `cancelled`.
-    pub status: String,
-    /// The instance that it works on.
-    pub instance: Option<String>,
-    /// The snapshot that it works on.
-    pub snapshot: Option<String>,
-    /// What it does just now, in words.
-    pub stage: String,
-    /// Bytes that are done.
-    pub bytes_done: u64,
-    /// Bytes that there are; `None`: not known.
-    pub bytes_total: Option<u64>,
-    /// How often it was begun.
-    pub attempt: u32,
-    /// When it was asked for.
-    pub created_at: Timestamp,
-    /// When it was begun.
-    pub started_at: Option<Timestamp>,
-    /// When it was over.
-    pub finished_at: Option<Timestamp>,
-    /// Who asked for it.
-    pub created_by: String,
-    /// Someone has asked to stop it.
-    pub cancel_requested: bool,
-    /// Why it failed, and what to do.
-    pub error: Option<String>,
-    /// What came of it.
-    pub result: Value,
-}
-
-impl JobView {
-    /// Whether it waits or runs.
-    pub fn is_open(&self) -> bool {
-        matches!(self.status.as_str(), "queued" | "running")
-    }
-
-    /// How much of it is done, 0 to 100; `None`: not known.
-    pub fn percent(&self) -> Option<u64> {
-        let total = self.bytes_total.filter(|total| *total > 0)?;
-        Some((u128::from(self.bytes_done) * 100 / u128::from(total)).min(100) as u64)
-    }
 }
 
 /// A file that was made of a snapshot.
 #[derive(Debug, Clone)]
 pub struct ExportRow {
-    /// Its id.
-    pub id: String,
-    /// The snapshot.
-    pub snapshot: String,
-    /// Its instance.
+    /// The export.
+    pub view: Export,
+    /// The snapshot's instance.
     pub instance: String,
     /// The name of the file.
     pub file: String,
-    /// `dump`, `tar.gz` ….
-    pub format: String,
     /// `preparing`, `ready`, `failed`, `expired`.
-    pub status: String,
-    /// How long the file is.
-    pub bytes: Option<u64>,
-    /// When it was asked for.
-    pub created_at: Timestamp,
-    /// When the file goes.
-    pub expires_at: Option<Timestamp>,
+    pub status: &'static str,
     /// The job that makes it.
-    pub job: Option<JobView>,
-    /// A link that needs no sign-in and expires, where one was made.
-    pub link: Option<String>,
+    pub job: Option<Job>,
 }
 
 /// What an account keeps, and how little it takes.
@@ -322,54 +260,25 @@ pub struct UsagePoint {
 pub struct AuditRow {
     /// When.
     pub at: Timestamp,
-    /// Who.
+    /// Who: an e-mail address, a token's name.
     pub actor: String,
     /// What: `snapshot.create`.
     pub action: String,
     /// To what.
-    pub target: String,
-    /// `ok`, or why not.
-    pub outcome: String,
+    pub object: String,
+    /// More about it: names and values.
+    pub detail: Vec<(String, String)>,
     /// From where.
     pub address: Option<String>,
     /// The request's id.
     pub request: Option<String>,
 }
 
-/// A token for programs.
-#[derive(Debug, Clone)]
-pub struct TokenRow {
-    /// Its id.
-    pub id: String,
-    /// What it is for.
-    pub name: String,
-    /// What it may do.
-    pub scopes: Vec<String>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// By whom.
-    pub created_by: String,
-    /// When it ends.
-    pub expires_at: Option<Timestamp>,
-    /// When it was last used.
-    pub last_used_at: Option<Timestamp>,
-    /// When it was taken back.
-    pub revoked_at: Option<Timestamp>,
-}
-
 /// Someone who may sign in.
 #[derive(Debug, Clone)]
 pub struct UserRow {
-    /// Their id.
-    pub id: String,
-    /// Their e-mail address.
-    pub email: String,
-    /// What they may do.
-    pub role: Role,
-    /// When they were added.
-    pub created_at: Timestamp,
-    /// When they signed in last.
-    pub last_sign_in: Option<Timestamp>,
+    /// The user.
+    pub view: User,
     /// Whether it is who looks at the page.
     pub is_self: bool,
 }
@@ -396,32 +305,17 @@ pub struct SnapshotFilter {
     pub status: String,
 }
 
-/// What two snapshots have different.
-#[derive(Debug, Clone)]
-pub struct Comparison {
-    /// Totals of files.
-    pub summary: DiffSummary,
-    /// Tables and keys that differ; `None`: there are only files.
-    pub items: Option<Vec<ItemChange>>,
-    /// Files that differ.
-    pub changes: Vec<Change>,
-    /// There are more than are shown.
-    pub is_cut: bool,
-}
-
 /// What is in a snapshot.
 #[derive(Debug, Clone)]
 pub struct Contents {
     /// The folder that is shown; empty: the root.
     pub path: String,
     /// What is in it.
-    pub entries: Vec<Listed>,
-    /// Tables and keys; `None`: there are only files.
-    pub items: Option<Vec<ItemView>>,
+    pub items: Items,
     /// Whether tables are shown rather than files.
     pub by_items: bool,
-    /// There is more than is shown.
-    pub is_cut: bool,
+    /// Whether it has tables or keys at all.
+    pub has_items: bool,
 }
 
 /// What someone wrote into a form, and what was wrong with it.

@@ -19,7 +19,7 @@ use crate::server::api::extract::{Body, IfMatch, Params, Search, Who};
 use crate::server::api::problem::Answer;
 use crate::server::api::respond::{created, tagged};
 
-use super::Routes;
+use super::kind::Routes;
 use super::usage::secret_once;
 
 pub fn routes() -> Routes {

@@ -17,7 +17,7 @@ use crate::server::api::problem::Answer;
 use crate::server::api::respond::accepted;
 use crate::server::auth::{Origin, Principal, Rights};
 
-use super::Routes;
+use super::kind::Routes;
 
 pub fn routes() -> Routes {
     Routes::new()

@@ -17,7 +17,7 @@ use crate::server::api::extract::{Body, IfMatch, Params, Search, Who};
 use crate::server::api::problem::Answer;
 use crate::server::api::respond::{accepted, created, tagged};
 
-use super::Routes;
+use super::kind::Routes;
 use super::snapshots::ListOfInstance;
 
 pub fn routes() -> Routes {

@@ -17,7 +17,7 @@ use crate::server::api::events;
 use crate::server::api::extract::{Params, Search, Who};
 use crate::server::api::problem::Answer;
 
-use super::Routes;
+use super::kind::Routes;
 use super::snapshots::word;
 
 pub fn routes() -> Routes {

@@ -20,7 +20,7 @@ use crate::server::api::receive::{self, UPLOAD_LENGTH, UPLOAD_OFFSET};
 use crate::server::api::respond::{accepted, created};
 use crate::server::fault::{Fault, Problem};
 
-use super::Routes;
+use super::kind::Routes;
 
 pub fn routes() -> Routes {
     Routes::new()

@@ -4,21 +4,16 @@ mod accounts;
 mod exports;
 mod instances;
 mod jobs;
+mod kind;
 mod loads;
 mod snapshots;
 mod usage;
 
-use std::sync::Arc;
-
-use utoipa_axum::router::OpenApiRouter;
-
-use crate::server::actions::Desk;
-
-type Routes = OpenApiRouter<Arc<Desk>>;
+use kind::Routes;
 
 /// Routes for who is known.
 pub fn known() -> Routes {
-    OpenApiRouter::new()
+    Routes::new()
         .merge(instances::routes())
         .merge(snapshots::routes())
         .merge(jobs::routes())

@@ -22,7 +22,7 @@ use crate::server::api::extract::{Body, Params, Search, Who};
 use crate::server::api::problem::Answer;
 use crate::server::api::respond::accepted;
 
-use super::Routes;
+use super::kind::Routes;
 
 pub fn routes() -> Routes {
     Routes::new()
@@ -268,6 +268,8 @@ struct ItemsQuery {
     /// Records at most.
     #[param(minimum = 1, maximum = 10000)]
     limit: Option<usize>,
+    /// The `next` of the part before.
+    cursor: Option<String>,
 }
 
 /// What is in a snapshot: files, or tables and keys
@@ -285,6 +287,7 @@ async fn items(
         is_recursive: query.recursive.unwrap_or_default(),
         of_database: query.of.unwrap_or_default() == Of::Items,
         limit: query.limit,
+        cursor: query.cursor,
     };
     Ok(Json(inside::items(&desk, &who, &id, request).await?))
 }

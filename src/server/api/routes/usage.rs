@@ -22,8 +22,9 @@ use crate::server::api::extract::{Body, Params, Search, Who};
 use crate::server::api::idempotency::Replay;
 use crate::server::api::problem::Answer;
 use crate::server::api::respond::accepted;
+use crate::service::Stats;
 
-use super::Routes;
+use super::kind::Routes;
 
 pub fn routes() -> Routes {
     Routes::new()
@@ -31,6 +32,7 @@ pub fn routes() -> Routes {
         .routes(routes!(plans))
         .routes(routes!(usage))
         .routes(routes!(audit))
+        .routes(routes!(stats))
         .routes(routes!(gc))
         .routes(routes!(verify))
         .routes(routes!(list_webhooks, create_webhook))
@@ -89,6 +91,22 @@ struct AuditQuery {
 async fn audit(State(desk): State<Arc<Desk>>, Who(who): Who, Search(query): Search<AuditQuery>) -> Answer<Json<Audit>> {
     let paging = Paging { limit: query.limit, cursor: query.cursor };
     Ok(Json(usage::audit(&desk, &who, query.action, paging).await?))
+}
+
+/// Of what.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct StatsQuery {
+    /// Only of this instance, by its name.
+    instance: Option<String>,
+}
+
+/// What is stored, and what deduplication and deltas save
+#[utoipa::path(get, path = "/v1/stats", tag = "usage", params(StatsQuery),
+    responses((status = 200, description = "Sizes", body = Object)))]
+async fn stats(State(desk): State<Arc<Desk>>, Who(who): Who, Search(query): Search<StatsQuery>) -> Answer<Json<Stats>> {
+    Ok(Json(care::stats(&desk, &who, query.instance).await?))
 }
 
 /// Free what nothing needs

@@ -114,6 +114,7 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_by_status ON jobs (status, account);
 CREATE INDEX jobs_newest ON jobs (account, created_us DESC, id DESC);
+CREATE INDEX jobs_finished ON jobs (account, finished_us);
 
 CREATE TABLE idempotency (
     account TEXT NOT NULL,

@@ -110,20 +110,30 @@
   };
   const isOpen = (status) => status === 'queued' || status === 'running';
 
+  const TITLES = {
+    snapshot: 'Snapshot', load: 'Load', restore: 'Restore', undo: 'Undo of a restore', resume: 'Restore', abort: 'Restore',
+    export: 'Export', clone: 'New instance', delete: 'Deletion', gc: 'Freeing space', verify: 'Verification',
+    drill: 'Drill', check: 'Check', policy: 'Scheduled snapshot',
+  };
+  const wordsOf = (job) => {
+    if (job.status === 'running') return job.cancel_requested ? 'stopping' : job.stage || 'starting';
+    return { queued: 'waiting for its turn', succeeded: 'done' }[job.status] || job.status;
+  };
+
   function show(element, job) {
     const bar = element.querySelector('progress');
-    put(element, 'stage', job.words);
+    put(element, 'stage', wordsOf(job));
     put(element, 'amount', job.bytes_total ? size(job.bytes_done) + ' of ' + size(job.bytes_total) : job.bytes_done ? size(job.bytes_done) : '');
     if (job.percent === null || job.percent === undefined) {
       if (bar) bar.removeAttribute('value');
       put(element, 'percent', '');
     } else {
       if (bar) bar.value = job.percent;
-      put(element, 'percent', job.percent + ' %');
+      put(element, 'percent', Math.floor(job.percent) + ' %');
     }
     if (element.dataset.status !== job.status) {
       element.dataset.status = job.status;
-      say(job.title + ': ' + job.words);
+      say((TITLES[job.kind] || 'Job') + ': ' + wordsOf(job));
     }
   }
 
@@ -148,6 +158,110 @@
       }
     }, 250);
   }
+
+  // A dump goes up in pieces, as REST takes them. What came stays there: after a break it goes on, also on another day.
+  const PIECE = 8 * 1024 * 1024;
+
+  class Upload {
+    constructor(form, file) {
+      Object.assign(this, { form, file, sent: 0, paused: false, memory: form.dataset.upload + ':' + file.name + ':' + file.size + ':' + file.lastModified });
+      this.shown = form.querySelector('[data-part=upload]');
+      this.csrf = form.elements.csrf.value;
+    }
+
+    async ask(method, path, options) {
+      const headers = { 'X-CSRF-Token': this.csrf, ...options.headers };
+      const answer = await fetch(path, { method, body: options.body, headers });
+      if (answer.ok) return answer;
+      const problem = await answer.json().catch(() => ({}));
+      throw Object.assign(new Error(problem.detail || 'The server refused it.'), { status: answer.status });
+    }
+
+    json(method, path, value) {
+      return this.ask(method, path, { body: JSON.stringify(value), headers: { 'Content-Type': 'application/json' } });
+    }
+
+    tell(words) {
+      const percent = this.file.size ? Math.floor(this.sent * 100 / this.file.size) : 0;
+      put(this.shown, 'stage', words);
+      put(this.shown, 'percent', percent + ' %');
+      put(this.shown, 'amount', size(this.sent) + ' of ' + size(this.file.size));
+      this.shown.querySelector('progress').value = percent;
+    }
+
+    async begin() {
+      const known = localStorage.getItem(this.memory);
+      if (known) {
+        const answer = await fetch('/v1/loads/' + known);
+        const load = answer.ok ? await answer.json() : {};
+        if (load.status === 'receiving') {
+          this.sent = load.received;
+          return known;
+        }
+      }
+      const answer = await this.json('POST', this.form.dataset.upload, { file_name: this.file.name, length: this.file.size });
+      const { id } = await answer.json();
+      localStorage.setItem(this.memory, id);
+      return id;
+    }
+
+    async send() {
+      this.shown.hidden = false;
+      this.id = await this.begin();
+      const path = '/v1/loads/' + this.id;
+      for (let tries = 0; this.sent < this.file.size;) {
+        while (this.paused) await new Promise((resolve) => { this.resume = resolve; });
+        this.tell('Uploading');
+        const piece = this.file.slice(this.sent, this.sent + PIECE);
+        try {
+          const headers = { 'Content-Type': 'application/offset+octet-stream', 'Upload-Offset': String(this.sent) };
+          const answer = await this.ask('PATCH', path, { body: piece, headers });
+          this.sent = Number(answer.headers.get('Upload-Offset'));
+          tries = 0;
+        } catch (error) {
+          if (error.status && error.status !== 409 && error.status !== 408 && error.status < 500 || tries >= 8) throw error;
+          this.tell('Waiting for the connection');
+          await new Promise((resolve) => { setTimeout(resolve, 500 * 2 ** tries); });
+          tries += 1;
+          const answer = await fetch(path).catch(() => null);
+          if (answer && answer.ok) this.sent = (await answer.json()).received;
+        }
+      }
+      this.tell('Loading');
+      const fields = this.form.elements;
+      const asked = { description: fields.description.value || null, no_safety: Boolean(fields.safety && !fields.safety.checked) };
+      if (fields.confirm) asked.confirm = fields.confirm.value;
+      const answer = await this.json('POST', path + '/complete', asked);
+      localStorage.removeItem(this.memory);
+      return (await answer.json()).job.id;
+    }
+  }
+
+  document.addEventListener('submit', async (event) => {
+    const form = event.target.closest('form[data-upload]');
+    const file = form && form.elements.file.files[0];
+    if (!file) return;
+    event.preventDefault();
+    const upload = new Upload(form, file);
+    const button = form.querySelector('[type=submit]');
+    const pause = form.querySelector('[data-part=pause]');
+    const wrong = form.querySelector('[data-part=wrong]');
+    pause.onclick = () => {
+      upload.paused = !upload.paused;
+      pause.textContent = upload.paused ? 'Go on' : 'Pause';
+      if (upload.paused) upload.tell('Paused'); else if (upload.resume) upload.resume();
+    };
+    button.disabled = true;
+    wrong.hidden = true;
+    try {
+      location.assign('/console/jobs/' + encodeURIComponent(await upload.send()));
+    } catch (error) {
+      button.disabled = false;
+      wrong.hidden = false;
+      put(wrong, 'words', error.message);
+      wrong.focus();
+    }
+  });
 
   // One stream for each page that is looked at: a browser has few connections to one server.
   const address = document.body.dataset.events;

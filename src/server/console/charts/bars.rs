@@ -3,16 +3,16 @@
 use maud::{Markup, html};
 
 use super::scale::{Frame, label, ticks};
+use crate::server::actions::snapshots::Snapshot;
 use crate::server::console::link;
 use crate::server::console::parts::text::{exact, kind, size};
 use crate::server::console::view::Shell;
-use crate::service::SnapshotView;
 
 const SIZES: Frame = Frame { width: 960.0, height: 150.0, left: 64.0, top: 10.0, bottom: 8.0 };
 const ADDED: Frame = Frame { width: 960.0, height: 96.0, left: 64.0, top: 10.0, bottom: 8.0 };
 
 /// Bars for completed snapshots, oldest first.
-pub fn bars(shell: &Shell, snapshots: &[&SnapshotView]) -> Markup {
+pub fn bars(shell: &Shell, snapshots: &[&Snapshot]) -> Markup {
     let largest = snapshots.iter().map(|view| view.bytes_total).max().unwrap_or(0);
     let most = snapshots.iter().map(|view| view.bytes_stored).max().unwrap_or(0);
     let words =
@@ -46,16 +46,10 @@ pub fn bars(shell: &Shell, snapshots: &[&SnapshotView]) -> Markup {
     }
 }
 
-fn panel(
-    shell: &Shell,
-    snapshots: &[&SnapshotView],
-    frame: Frame,
-    class: &str,
-    value: fn(&SnapshotView) -> u64,
-) -> Markup {
+fn panel(shell: &Shell, snapshots: &[&Snapshot], frame: Frame, class: &str, value: fn(&Snapshot) -> u64) -> Markup {
     let most = snapshots.iter().map(|view| value(view)).max().unwrap_or(0);
     let (top, lines) = ticks(most);
-    let places = (snapshots.len() as f64).max(12.0);
+    let places = (snapshots.len() as f64).max(30.0);
     let step = frame.x(1.0, places) - frame.x(0.0, places);
     let gap = if step > 6.0 { 2.0 } else { 0.5 };
     html! {

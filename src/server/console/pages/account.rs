@@ -71,8 +71,8 @@ fn own_password(shell: &Shell, filled: &Filled) -> Markup {
         form class="form" method="post" action="/console/account/password" {
             (hidden(shell))
             @if let Some(error) = filled.error("") { (said("bad", error)) }
-            (Field { name: "current", label: "Present password", hint: "", optional: false }.line(filled, "password", ""))
-            (Field { name: "password", label: "New password", hint: "12 characters at least", optional: false }.line(filled, "new-password", ""))
+            (Field { name: "current", id: "", label: "Present password", hint: "", optional: false }.line(filled, "password", ""))
+            (Field { name: "password", id: "", label: "New password", hint: "10 characters at least", optional: false }.line(filled, "new-password", ""))
             div class="buttons" { button type="submit" class="button" { "Change password" } }
         }
     }
@@ -83,7 +83,7 @@ pub fn shred(shell: &Shell, account: &AccountView, filled: &Filled) -> Markup {
     let fields = html! {
         (notice("bad", html! { strong { "This cannot be undone." } " " (counted(account.snapshots, "snapshot", "snapshots")) " of " (counted(account.instances, "instance", "instances")) " can never be read again: not by you, not by us, from no copy." }))
         p { "Snapshots on hold go, too. The databases themselves are not touched." }
-        (Field { name: "confirm", label: &format!("Type {} to confirm", account.name), hint: "", optional: false }.typed(filled, &account.name))
+        (Field { name: "confirm", id: "", label: &format!("Type {} to confirm", account.name), hint: "", optional: false }.typed(filled, &account.name))
     };
     let form = Form {
         action: "/console/account/shred",

@@ -2,17 +2,17 @@
 
 use maud::{Markup, html};
 
-use crate::ops::ls::Listed;
+use crate::server::actions::inside::{DatabaseItem, FileItem};
+use crate::server::actions::snapshots::Snapshot;
 use crate::server::console::layout::page;
 use crate::server::console::link;
 use crate::server::console::parts::basics::{empty, heading, icon, notice};
 use crate::server::console::parts::menu::{Item, menu};
 use crate::server::console::parts::text::{count, exact, size};
 use crate::server::console::view::{Contents, Section, Shell};
-use crate::service::{ItemView, SnapshotView};
 
 /// The page.
-pub fn browse(shell: &Shell, view: &SnapshotView, contents: &Contents) -> Markup {
+pub fn browse(shell: &Shell, view: &Snapshot, contents: &Contents) -> Markup {
     let title = exact(shell, view.created_at);
     let here = link::snapshot(&view.id, "browse");
     let body = html! {
@@ -21,20 +21,20 @@ pub fn browse(shell: &Shell, view: &SnapshotView, contents: &Contents) -> Markup
             a href=(link::snapshot(&view.id, "")) { (title) } (icon("chevron"))
         }
         (heading("What is in it", None, html! {}))
-        @if contents.items.is_some() {
+        @if contents.has_items {
             nav class="tabs" aria-label="What to show" {
                 a href=(here) aria-current=[contents.by_items.then_some("page")] { "Tables and keys" }
                 a href=(link::with_query(&here, &[("show", "files")])) aria-current=[(!contents.by_items).then_some("page")] { "Files" }
             }
         }
-        @if contents.by_items { (items(shell, view, contents.items.as_deref().unwrap_or_default())) }
+        @if contents.by_items { (items(shell, view, &contents.items.items)) }
         @else { (files(shell, view, &here, contents)) }
-        @if contents.is_cut { (notice("calm", "There is more than is shown. Go into a folder, or use the API or the command line for all of it.")) }
+        @if contents.items.truncated { (notice("calm", "There is more than is shown. Go into a folder, or use the API or the command line for all of it.")) }
     };
     page(shell, Section::Backups, &format!("{} · {title} · contents", view.instance), body)
 }
 
-fn items(shell: &Shell, view: &SnapshotView, items: &[ItemView]) -> Markup {
+fn items(shell: &Shell, view: &Snapshot, items: &[DatabaseItem]) -> Markup {
     html! {
         @if items.is_empty() { (empty("table", "The database is empty", "It has no table and no key.", html! {})) }
         @else {
@@ -62,7 +62,7 @@ fn items(shell: &Shell, view: &SnapshotView, items: &[ItemView]) -> Markup {
     }
 }
 
-fn files(shell: &Shell, view: &SnapshotView, here: &str, contents: &Contents) -> Markup {
+fn files(shell: &Shell, view: &Snapshot, here: &str, contents: &Contents) -> Markup {
     let to = |path: &str| link::with_query(here, &[("show", "files"), ("path", path)]);
     let parts: Vec<&str> = contents.path.split('/').filter(|part| !part.is_empty()).collect();
     html! {
@@ -72,19 +72,19 @@ fn files(shell: &Shell, view: &SnapshotView, here: &str, contents: &Contents) ->
                 " / " a href=(to(&parts.get(..=at).unwrap_or_default().join("/"))) { (part) }
             }
         }
-        @if contents.entries.is_empty() { (empty("folder", "The folder is empty", "There is nothing in it.", html! {})) }
+        @if contents.items.files.is_empty() { (empty("folder", "The folder is empty", "There is nothing in it.", html! {})) }
         @else {
             table class="list" {
                 thead { tr { th scope="col" { "Name" } th scope="col" class="number" { "Size" } th scope="col" { "Changed" } th scope="col" { "Mode" } th scope="col" { span class="unseen" { "Actions" } } } }
-                tbody { @for (at, entry) in contents.entries.iter().enumerate() { (line(shell, view, (at, entry), &to)) } }
+                tbody { @for (at, entry) in contents.items.files.iter().enumerate() { (line(shell, view, (at, entry), &to)) } }
             }
         }
     }
 }
 
-fn line(shell: &Shell, view: &SnapshotView, (at, entry): (usize, &Listed), to: &dyn Fn(&str) -> String) -> Markup {
+fn line(shell: &Shell, view: &Snapshot, (at, entry): (usize, &FileItem), to: &dyn Fn(&str) -> String) -> Markup {
     let name = entry.path.rsplit('/').next().unwrap_or(&entry.path);
-    let is_folder = entry.about.kind == "directory";
+    let is_folder = entry.kind == "directory";
     html! {
         tr {
             th scope="row" class="lead" {
@@ -92,12 +92,12 @@ fn line(shell: &Shell, view: &SnapshotView, (at, entry): (usize, &Listed), to: &
                     (icon(if is_folder { "folder" } else { "file" }))
                     @if is_folder { a href=(to(&entry.path)) { (name) } } @else { (name) }
                 }
-                @if let Some(target) = &entry.about.target { span class="sub" { "→ " (target) } }
-                @if let Some(reason) = &entry.about.reason { span class="sub reason" { "not read: " (reason) } }
+                @if let Some(target) = &entry.target { span class="sub" { "→ " (target) } }
+                @if let Some(reason) = &entry.reason { span class="sub reason" { "not read: " (reason) } }
             }
-            td data-label="Size" class="number" { (size(entry.about.size)) }
-            td data-label="Changed" { (exact(shell, entry.about.mtime)) }
-            td data-label="Mode" { code { (format!("{:04o}", entry.about.mode)) } }
+            td data-label="Size" class="number" { (size(entry.size)) }
+            td data-label="Changed" { (exact(shell, entry.mtime)) }
+            td data-label="Mode" { code { (format!("{:04o}", entry.mode)) } }
             td class="act" {
                 @if shell.may_operate() {
                     (menu(&format!("file-{at}"), name, &[Item::Dialog("download", "Export it alone…", link::with_query(&link::snapshot(&view.id, "export"), &[("path", &entry.path), ("format", "tar.gz")]))]))

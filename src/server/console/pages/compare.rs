@@ -2,17 +2,17 @@
 
 use maud::{Markup, html};
 
-use crate::ops::diff::{Change, What};
+use crate::server::actions::inside::{Difference, FileChange, ItemChange};
+use crate::server::actions::snapshots::Snapshot;
 use crate::server::console::layout::{page, panel};
 use crate::server::console::link;
 use crate::server::console::parts::basics::{badge, empty, figure, heading, icon, notice};
 use crate::server::console::parts::field::Field;
 use crate::server::console::parts::text::{count, exact, kind, size};
-use crate::server::console::view::{Comparison, Filled, Section, Shell};
-use crate::service::{ItemChange, SnapshotView};
+use crate::server::console::view::{Filled, Section, Shell};
 
 /// Asks which other one.
-pub fn choose(shell: &Shell, view: &SnapshotView, others: &[SnapshotView]) -> Markup {
+pub fn choose(shell: &Shell, view: &Snapshot, others: &[Snapshot]) -> Markup {
     let choices: Vec<(String, String)> = others
         .iter()
         .map(|other| {
@@ -30,7 +30,7 @@ pub fn choose(shell: &Shell, view: &SnapshotView, others: &[SnapshotView]) -> Ma
         } @else {
             form class="form" method="get" action=(link::snapshot(&view.id, "compare")) {
                 p { "What became of " strong { (view.instance) } " between another snapshot and the one of " strong { (exact(shell, view.created_at)) } "?" }
-                (Field { name: "with", label: "Compare with", hint: "", optional: false }.select(&Filled::default(), default, &choices))
+                (Field { name: "with", id: "", label: "Compare with", hint: "", optional: false }.select(&Filled::default(), default, &choices))
                 div class="buttons" {
                     a class="button" href=(link::snapshot(&view.id, "")) data-close { "Cancel" }
                     button type="submit" class="button primary" { "Compare" }
@@ -42,10 +42,10 @@ pub fn choose(shell: &Shell, view: &SnapshotView, others: &[SnapshotView]) -> Ma
 }
 
 /// What differs: `before` is the older one.
-pub fn compare(shell: &Shell, before: &SnapshotView, after: &SnapshotView, found: &Comparison) -> Markup {
+pub fn compare(shell: &Shell, before: &Snapshot, after: &Snapshot, found: &Difference) -> Markup {
     let (from, to) = (exact(shell, before.created_at), exact(shell, after.created_at));
     let summary = &found.summary;
-    let is_same = found.changes.is_empty() && found.items.as_ref().is_none_or(Vec::is_empty);
+    let is_same = found.files.is_empty() && found.items.is_empty();
     let body = html! {
         nav class="crumbs" aria-label="Where this is" { a href=(link::instance(&after.instance, "")) { (after.instance) } (icon("chevron")) }
         (heading("What changed", Some(html! { "from " a href=(link::snapshot(&before.id, "")) { (from) } " to " a href=(link::snapshot(&after.id, "")) { (to) } }), html! {}))
@@ -57,18 +57,19 @@ pub fn compare(shell: &Shell, before: &SnapshotView, after: &SnapshotView, found
             (figure(count(summary.removed), "Removed", ""))
         }
         @if is_same { (empty("check", "They hold the same", "Nothing differs between the two.", html! {})) }
-        @if let Some(items) = found.items.as_ref().filter(|items| !items.is_empty()) { section class="panel" { h2 { "Tables and keys" } (item_table(items)) } }
-        @if !found.changes.is_empty() { section class="panel" { h2 { "Files" } (file_table(&found.changes)) } }
-        @if found.is_cut { (notice("calm", "There are more changes than are shown; the figures above count all of them.")) }
+        @if !found.items.is_empty() { section class="panel" { h2 { "Tables and keys" } (item_table(&found.items)) } }
+        @if !found.files.is_empty() { section class="panel" { h2 { "Files" } (file_table(&found.files)) } }
+        @if found.truncated { (notice("calm", "There are more changes than are shown; the figures above are of those that are.")) }
     };
     page(shell, Section::Backups, &format!("{} · {from} to {to}", after.instance), body)
 }
 
-fn what(change: What) -> Markup {
+fn what(change: &str) -> Markup {
     match change {
-        What::Added => badge("ok", "Added"),
-        What::Removed => badge("bad", "Removed"),
-        What::Changed => badge("run", "Changed"),
+        "added" => badge("ok", "Added"),
+        "removed" => badge("bad", "Removed"),
+        "changed" => badge("run", "Changed"),
+        _ => badge("calm", "Owner, mode or time"),
     }
 }
 
@@ -81,7 +82,7 @@ fn item_table(items: &[ItemChange]) -> Markup {
                     tr {
                         th scope="row" class="lead" { (item.name) @if let Some(component) = &item.component { span class="sub" { (component) } } }
                         td data-label="Kind" { (item.kind) }
-                        td data-label="Change" { (what(item.change)) }
+                        td data-label="Change" { (what(&item.change)) }
                         td data-label="Rows" class="number" { @if let Some((before, after)) = item.rows { (count(before)) " → " (count(after)) } @else { span class="quiet" { "–" } } }
                         td data-label="New" class="number" { (item.bytes_new.map_or_else(|| "–".into(), size)) }
                         td data-label="Gone" class="number" { (item.bytes_gone.map_or_else(|| "–".into(), size)) }
@@ -92,7 +93,7 @@ fn item_table(items: &[ItemChange]) -> Markup {
     }
 }
 
-fn file_table(changes: &[Change]) -> Markup {
+fn file_table(changes: &[FileChange]) -> Markup {
     html! {
         table class="list" {
             thead { tr { th scope="col" { "Path" } th scope="col" { "Change" } th scope="col" class="number" { "New" } th scope="col" class="number" { "Gone" } } }
@@ -100,7 +101,7 @@ fn file_table(changes: &[Change]) -> Markup {
                 @for change in changes {
                     tr {
                         th scope="row" class="lead" { code { (change.path) } }
-                        td data-label="Change" { (what(change.change)) }
+                        td data-label="Change" { (what(&change.change)) }
                         td data-label="New" class="number" { (size(change.bytes_new)) }
                         td data-label="Gone" class="number" { (size(change.bytes_gone)) }
                     }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::instances::source_kind;
 use crate::server::console::layout::page;
 use crate::server::console::link;
-use crate::server::console::parts::basics::{badge, dialog_link, health, icon, notice};
+use crate::server::console::parts::basics::{dialog_link, health, icon, notice};
 use crate::server::console::parts::field::button;
 use crate::server::console::parts::progress;
 use crate::server::console::parts::text::{ago, size};
@@ -27,7 +27,7 @@ pub fn tab(shell: &Shell, row: &InstanceRow, tab: &str, body: Markup) -> Markup 
                 p class="about" {
                     (source_kind(view.source.as_deref())) " · " a href="/console/plans" { (view.plan) }
                     @if let Some(last) = &row.last { " · " (size(last.bytes_total)) " · last snapshot " (ago(shell, last.created_at)) }
-                    @if let Some(due) = row.next_due { " · next " (ago(shell, due)) }
+                    @if let Some(due) = view.next_due_at { " · next " (ago(shell, due)) }
                 }
                 @if let Some(description) = view.description.as_deref().filter(|text| !text.is_empty()) { p class="about" { (description) } }
             }
@@ -48,8 +48,10 @@ pub fn tab(shell: &Shell, row: &InstanceRow, tab: &str, body: Markup) -> Markup 
 fn actions(row: &InstanceRow) -> Markup {
     let name = &row.view.name;
     html! {
-        a class="button" href=(link::instance(name, "load")) { (icon("upload")) "Load a dump" }
-        @if row.has_snapshots && row.view.source.is_some() {
+        @if row.has_snapshots && row.view.unfinished_restore.is_none() {
+            a class="button" href=(link::instance(name, "load")) { (icon("upload")) "Load a dump" }
+        }
+        @if row.has_snapshots && row.view.source.is_some() && row.view.unfinished_restore.is_none() {
             (dialog_link(&link::instance(name, "take"), "primary", Some("camera"), "Take snapshot"))
         }
     }
@@ -65,8 +67,8 @@ fn warnings(shell: &Shell, row: &InstanceRow) -> Markup {
                 strong { "A restore over this instance was cut short" } " (it is " (stage) "). Until it is over, nothing is captured and nothing is restored."
                 @if shell.may_operate() {
                     div class="actions" {
-                        (button(shell, &link::instance(name, "resume"), "primary", None, "Finish it"))
-                        (button(shell, &link::instance(name, "abort"), "", None, "Go back to what was there before"))
+                        (button(shell, &link::instance(name, "unfinished/resume"), "primary", None, "Finish it"))
+                        (button(shell, &link::instance(name, "unfinished/abort"), "", None, "Go back to what was there before"))
                     }
                 }
             },
@@ -85,9 +87,4 @@ fn warnings(shell: &Shell, row: &InstanceRow) -> Markup {
         }
         _ => html! {},
     }
-}
-
-/// What an instance is, in a badge, where it is no longer defined.
-pub fn undefined(row: &InstanceRow) -> Option<Markup> {
-    (!row.view.defined).then(|| badge("calm", "removed; only its snapshots are left"))
 }

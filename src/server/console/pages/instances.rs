@@ -62,7 +62,7 @@ fn line(shell: &Shell, row: &InstanceRow) -> Markup {
             }
             td data-label="Last 30 days" { (strip(&row.days)) }
             td data-label="Last snapshot" { @if let Some(last) = &row.last { (ago(shell, last.created_at)) } @else { span class="quiet" { "none" } } }
-            td data-label="Next due" { @if let Some(due) = row.next_due { (ago(shell, due)) } @else { span class="quiet" { "not scheduled" } } }
+            td data-label="Next due" { @if let Some(due) = view.next_due_at { (ago(shell, due)) } @else { span class="quiet" { "not scheduled" } } }
             td data-label="Size" class="number" { @if let Some(last) = &row.last { (size(last.bytes_total)) } @else { span class="quiet" { "–" } } }
             td data-label="Snapshots" class="number" { (view.snapshots) }
         }
@@ -89,11 +89,11 @@ pub fn add(shell: &Shell, plans: &[&Plan], filled: &Filled) -> Markup {
     let choices: Vec<(&str, String)> =
         plans.iter().map(|plan| (plan.name.as_str(), format!("{} – {}", plan.name, plan.description))).collect();
     let fields = html! {
-        (Field { name: "name", label: "Name", hint: "Letters, digits, “.”, “_” and “-”", optional: false }.line(filled, "text", ""))
-        (Field { name: "source", label: "Source", hint: "postgres://user@host/db, mariadb://…, redis://…, neo4j:/home#db, sqlite:/file, files:/folder, env:FILE.toml. Without one it lives here alone, and dumps are loaded into it.", optional: true }.line(filled, "text", ""))
-        (Field { name: "password", label: "Password", hint: "Of the database. It is kept sealed, and never shown again.", optional: true }.line(filled, "new-password", ""))
-        (Field { name: "plan", label: "Plan", hint: "", optional: false }.select(filled, "unlimited", &choices))
-        (Field { name: "description", label: "Description", hint: "", optional: true }.line(filled, "text", ""))
+        (Field { name: "name", id: "", label: "Name", hint: "Letters, digits, “.”, “_” and “-”", optional: false }.line(filled, "text", ""))
+        (Field { name: "source", id: "", label: "Source", hint: "postgres://user@host/db, mariadb://…, redis://…, neo4j:/home#db, sqlite:/file, files:/folder, env:FILE.toml. Without one it lives here alone, and dumps are loaded into it.", optional: true }.line(filled, "text", ""))
+        (Field { name: "password", id: "", label: "Password", hint: "Of the database. It is kept sealed, and never shown again.", optional: true }.line(filled, "new-password", ""))
+        (Field { name: "plan", id: "", label: "Plan", hint: "", optional: false }.select(filled, "unlimited", &choices))
+        (Field { name: "description", id: "", label: "Description", hint: "", optional: true }.line(filled, "text", ""))
     };
     let form =
         Form { action: "/console/add-instance", filled, submit: "Add instance", tone: "primary", back: link::HOME };

@@ -4,18 +4,19 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::snapshots::pages;
+use crate::server::actions::jobs::Job;
 use crate::server::console::layout::page;
 use crate::server::console::link;
-use crate::server::console::parts::basics::{empty, facts, heading, icon, notice, status};
+use crate::server::console::parts::basics::{dialog_link, empty, facts, heading, icon, notice, status};
 use crate::server::console::parts::field::button;
 use crate::server::console::parts::progress;
 use crate::server::console::parts::text::{ago, count, full, job as job_words, size, took};
-use crate::server::console::view::{JobView, Paging, Section, Shell};
+use crate::server::console::view::{Paging, Section, Shell};
 
 const HERE: Section = Section::Jobs;
 
 /// All jobs, newest first. `state` is what is shown of them: `""`, `open`, `failed`.
-pub fn list(shell: &Shell, jobs: &[JobView], state: &str, paging: &Paging) -> Markup {
+pub fn list(shell: &Shell, jobs: &[Job], state: &str, paging: &Paging) -> Markup {
     let states = [("", "All"), ("open", "Running and waiting"), ("failed", "Failed")];
     let body = html! {
         (heading("Jobs", None, html! {}))
@@ -33,7 +34,7 @@ pub fn list(shell: &Shell, jobs: &[JobView], state: &str, paging: &Paging) -> Ma
     page(shell, HERE, "Jobs", body)
 }
 
-fn table(shell: &Shell, jobs: &[JobView]) -> Markup {
+fn table(shell: &Shell, jobs: &[Job]) -> Markup {
     html! {
         table class="list" {
             thead { tr { th scope="col" { "Job" } th scope="col" { "Instance" } th scope="col" { "Status" } th scope="col" { "Asked for" } th scope="col" class="number" { "Took" } } }
@@ -43,8 +44,8 @@ fn table(shell: &Shell, jobs: &[JobView]) -> Markup {
                         th scope="row" class="lead" { a class="name" href=(link::job(&job.id, "")) { (job_words(&job.kind)) } span class="sub" { "by " (job.created_by) } }
                         td data-label="Instance" { @if let Some(name) = &job.instance { a href=(link::instance(name, "")) { (name) } } @else { span class="quiet" { "–" } } }
                         td data-label="Status" {
-                            @if job.is_open() { (progress::line(job)) } @else { (status(&job.status)) }
-                            @if let Some(error) = &job.error { p class="reason" { (error) } }
+                            @if !job.is_over() { (progress::line(job)) } @else { (status(&job.status)) }
+                            @if let Some(error) = &job.error { p class="reason" { (error.message) } }
                         }
                         td data-label="Asked for" { (ago(shell, job.created_at)) }
                         td data-label="Took" class="number" { @if let (Some(from), Some(to)) = (job.started_at, job.finished_at) { (took(from, to)) } @else { span class="quiet" { "–" } } }
@@ -56,7 +57,7 @@ fn table(shell: &Shell, jobs: &[JobView]) -> Markup {
 }
 
 /// One job.
-pub fn show(shell: &Shell, job: &JobView) -> Markup {
+pub fn show(shell: &Shell, job: &Job) -> Markup {
     let title = job_words(&job.kind);
     let body = html! {
         nav class="crumbs" aria-label="Where this is" { a href="/console/jobs" { "Jobs" } (icon("chevron")) }
@@ -65,14 +66,14 @@ pub fn show(shell: &Shell, job: &JobView) -> Markup {
                 div class="title" { h1 { (title) @if let Some(name) = &job.instance { " · " (name) } } (status(&job.status)) }
                 p class="about" { code { (job.id) } }
             }
-            @if shell.may_operate() && job.is_open() && !job.cancel_requested {
+            @if shell.may_operate() && !job.is_over() && !job.cancel_requested {
                 div class="actions" { (button(shell, &link::job(&job.id, "cancel"), "", Some("close"), "Cancel")) }
             }
         }
         div id="results" data-refresh {
-            @if job.is_open() { (progress::large(job)) }
-            @if job.is_open() && job.cancel_requested { (notice("calm", "It was asked to stop, and stops as soon as it safely can.")) }
-            @if let Some(error) = &job.error { (notice("bad", error)) }
+            @if !job.is_over() { (progress::large(job)) }
+            @if !job.is_over() && job.cancel_requested { (notice("calm", "It was asked to stop, and stops as soon as it safely can.")) }
+            @if let Some(error) = &job.error { (notice("bad", &error.message)) }
             @if job.status == "succeeded" { (outcome(shell, job)) }
             section class="panel" {
                 h2 { "Details" }
@@ -93,14 +94,14 @@ pub fn show(shell: &Shell, job: &JobView) -> Markup {
 }
 
 /// What came of a job, as far as there is something to say of its kind.
-fn outcome(shell: &Shell, job: &JobView) -> Markup {
-    let result = &job.result;
+fn outcome(shell: &Shell, job: &Job) -> Markup {
+    let result = job.result.as_ref().unwrap_or(&Value::Null);
     let text = |name: &str| result.get(name).and_then(Value::as_str);
     let bytes = |name: &str| result.get(name).and_then(Value::as_u64).map(|bytes| html! { (size(bytes)) });
     let number = |name: &str| {
         result.get(name).and_then(Value::as_u64).filter(|number| *number > 0).map(|number| html! { (count(number)) })
     };
-    let export = text("export").map(|id| format!("/console/exports/{}/download", link::encoded(id)));
+    let export = text("export").map(|id| format!("/v1/exports/{}/content", link::encoded(id)));
     let safety = text("safety_snapshot");
     html! {
         section class="panel outcome" {
@@ -121,7 +122,7 @@ fn outcome(shell: &Shell, job: &JobView) -> Markup {
             @if let Some(id) = safety {
                 p { "The state before is kept: " a href=(link::snapshot(id, "")) { "safety snapshot " code { (id) } } "." }
                 @if shell.may_operate() && job.kind == "restore" {
-                    @if let Some(name) = &job.instance { (button(shell, &link::instance(name, "undo"), "", Some("restore"), "Undo this restore")) }
+                    (dialog_link(&link::snapshot(id, "undo"), "", Some("restore"), "Undo this restore…"))
                 }
             }
         }

@@ -3,26 +3,27 @@
 use maud::{Markup, html};
 
 use super::take::which;
+use crate::server::actions::restores::RestorePlan;
+use crate::server::actions::snapshots::Snapshot;
 use crate::server::console::layout::panel;
 use crate::server::console::link;
 use crate::server::console::parts::basics::{facts, notice, said};
 use crate::server::console::parts::field::{Field, Form, tick};
 use crate::server::console::parts::text::{count, percent, size};
 use crate::server::console::view::{Filled, Section, Shell};
-use crate::service::{RestoreOutcome, SnapshotView};
 
 /// What a restore would do, as far as it is known.
 pub enum Planned<'a> {
     /// It is found out while the form is open: by the script, or on a page of its own.
     Later,
     /// What it would do.
-    Known(&'a RestoreOutcome),
+    Known(&'a RestorePlan),
     /// Why it cannot be restored there.
     Refused(&'a str),
 }
 
 /// The form. `targets` are the instances that it may go to.
-pub fn form(shell: &Shell, view: &SnapshotView, targets: &[String], planned: &Planned<'_>, filled: &Filled) -> Markup {
+pub fn form(shell: &Shell, view: &Snapshot, targets: &[String], planned: &Planned<'_>, filled: &Filled) -> Markup {
     let to = filled.value("to").unwrap_or(&view.instance);
     let choices: Vec<(&str, String)> = targets
         .iter()
@@ -34,7 +35,7 @@ pub fn form(shell: &Shell, view: &SnapshotView, targets: &[String], planned: &Pl
     let fields = html! {
         (which(shell, view))
         (notice("bad", html! { strong { "This overwrites all data of the instance" } " with what the snapshot holds. What was written since then is no longer there." }))
-        (Field { name: "to", label: "Restore over", hint: "", optional: false }.select(filled, to, &choices))
+        (Field { name: "to", id: "", label: "Restore over", hint: "", optional: false }.select(filled, to, &choices))
         @if !view.components.is_empty() { (components(view, filled)) }
         div id="plan" class="plan" aria-live="polite" hx-get=(plan_address) hx-trigger="load, change from:#to, change from:#component" hx-include="#to, #component" {
             (plan(planned))
@@ -43,21 +44,34 @@ pub fn form(shell: &Shell, view: &SnapshotView, targets: &[String], planned: &Pl
             }
         }
         (tick("safety", "yes", !filled.is_sent() || filled.has("safety", "yes"), "Take a safety snapshot first", "The state before can then be brought back. Without it a restore cannot be undone."))
-        (Field { name: "confirm", label: "Type RESTORE to confirm", hint: "", optional: false }.typed(filled, "RESTORE"))
+        (Field { name: "confirm", id: "", label: "Type RESTORE to confirm", hint: "", optional: false }.typed(filled, "RESTORE"))
     };
     let (action, back) = (link::snapshot(&view.id, "restore"), link::snapshot(&view.id, ""));
     let form = Form { action: &action, filled, submit: "Restore", tone: "danger", back: &back };
     panel(shell, Section::Backups, "Restore a snapshot", form.render(shell, fields))
 }
 
-fn components(view: &SnapshotView, filled: &Filled) -> Markup {
+fn components(view: &Snapshot, filled: &Filled) -> Markup {
     let all = std::iter::once(("", "All of them".to_string()));
     let choices: Vec<(&str, String)> = all
         .chain(view.components.iter().map(|component| {
             (component.name.as_str(), format!("{} ({})", component.name, size(component.bytes_total)))
         }))
         .collect();
-    Field { name: "component", label: "Components", hint: "", optional: false }.select(filled, "", &choices)
+    Field { name: "component", id: "", label: "Components", hint: "", optional: false }.select(filled, "", &choices)
+}
+
+/// Going back to the state before the latest restore over the snapshot's instance.
+pub fn undo(shell: &Shell, view: &Snapshot, filled: &Filled) -> Markup {
+    let fields = html! {
+        p { "The instance " strong { (view.instance) } " goes back to the state before its latest restore, which was kept as a safety snapshot." }
+        (notice("bad", html! { strong { "This overwrites all data of the instance." } " What was written since the restore is no longer there." }))
+        (tick("safety", "yes", !filled.is_sent() || filled.has("safety", "yes"), "Take a safety snapshot first", "The state now can then be brought back"))
+        (Field { name: "confirm", id: "", label: "Type RESTORE to confirm", hint: "", optional: false }.typed(filled, "RESTORE"))
+    };
+    let (action, back) = (link::snapshot(&view.id, "undo"), link::snapshot(&view.id, ""));
+    let form = Form { action: &action, filled, submit: "Undo the restore", tone: "danger", back: &back };
+    panel(shell, Section::Backups, "Undo a restore", form.render(shell, fields))
 }
 
 /// What the form shows of the plan. It is loaded into the form alone, too.
@@ -69,8 +83,8 @@ pub fn plan(planned: &Planned<'_>) -> Markup {
     }
 }
 
-fn known(outcome: &RestoreOutcome) -> Markup {
-    let report = &outcome.report;
+fn known(outcome: &RestorePlan) -> Markup {
+    let report = outcome;
     let (written, total) = (report.bytes_written, report.bytes_total);
     let row = |number: u64| (number > 0).then(|| html! { (count(number)) });
     html! {
@@ -83,7 +97,6 @@ fn known(outcome: &RestoreOutcome) -> Markup {
             ("Overwrites", Some(html! { code { (outcome.target) } })),
             ("Files changed", row(report.files_changed)),
             ("Removed", row(report.removed)),
-            ("Set to zero", (report.bytes_zeroed > 0).then(|| html! { (size(report.bytes_zeroed)) })),
             ("Only owner, mode or time", row(report.metadata_changed)),
         ]))
     }

@@ -3,19 +3,21 @@
 use maud::{Markup, html};
 
 use super::instance::tab;
+use crate::server::actions::policies::{Policy, PolicyRules, Run, Words};
 use crate::server::console::link;
 use crate::server::console::parts::basics::{badge, empty, facts, icon, notice, said, status};
-use crate::server::console::parts::field::{Field, button, choice, hidden, tick};
+use crate::server::console::parts::field::{Field, button, choice, hidden};
 use crate::server::console::parts::text::{ago, days, relative};
 use crate::server::console::view::{Filled, InstanceRow, Shell};
-use crate::service::policy::{Hours, Policy};
-use crate::service::{PolicyView, RunView};
+use crate::service::parse_duration;
+
+const DAY_NS: i64 = 86_400 * 1_000_000_000;
 
 const DAYS: [(&str, &str); 7] =
     [("mon", "Mon"), ("tue", "Tue"), ("wed", "Wed"), ("thu", "Thu"), ("fri", "Fri"), ("sat", "Sat"), ("sun", "Sun")];
 
 /// The Schedule tab. `zones` are the time zones that a browser offers to complete.
-pub fn schedule(shell: &Shell, row: &InstanceRow, view: &PolicyView, zones: &[String], filled: &Filled) -> Markup {
+pub fn schedule(shell: &Shell, row: &InstanceRow, view: &Policy, zones: &[String], filled: &Filled) -> Markup {
     let name = &row.view.name;
     let body = html! {
         @if !row.has_snapshots {
@@ -31,9 +33,9 @@ pub fn schedule(shell: &Shell, row: &InstanceRow, view: &PolicyView, zones: &[St
 }
 
 /// What counts now, and what comes of it.
-fn now(shell: &Shell, name: &str, view: &PolicyView) -> Markup {
+fn now(shell: &Shell, name: &str, view: &Policy) -> Markup {
     let is_on = view.policy.as_ref().is_some_and(|policy| policy.enabled);
-    let origin = match &*view.origin {
+    let origin = match view.origin.as_str() {
         "own" => "its own schedule",
         "plan" => "the schedule of its plan",
         _ => "no schedule",
@@ -60,8 +62,8 @@ fn now(shell: &Shell, name: &str, view: &PolicyView) -> Markup {
     }
 }
 
-fn last_run(shell: &Shell, last: &RunView) -> Markup {
-    let word = match &*last.status {
+fn last_run(shell: &Shell, last: &Run) -> Markup {
+    let word = match last.status.as_str() {
         "done" => status("completed"),
         "failed" => status("failed"),
         "running" => status("in_progress"),
@@ -81,12 +83,11 @@ fn last_run(shell: &Shell, last: &RunView) -> Markup {
     }
 }
 
-fn form(shell: &Shell, name: &str, view: &PolicyView, zones: &[String], filled: &Filled) -> Markup {
-    let policy = view.policy.clone().unwrap_or_default();
-    let hours = filled.value("hours").map_or_else(|| hours_word(policy.hours), str::to_string);
-    let window = policy.window.map(|window| window.to_string()).unwrap_or_default();
-    let (begin, end) = window.split_once('-').unwrap_or(("", ""));
-    let kept = policy.retain_ns.map(|retain| (retain / 86_400_000_000_000).max(1).to_string()).unwrap_or_default();
+fn form(shell: &Shell, name: &str, view: &Policy, zones: &[String], filled: &Filled) -> Markup {
+    let policy = view.policy.clone().unwrap_or_else(daily);
+    let hours = filled.value("hours").unwrap_or_else(|| hours_word(&policy.hours));
+    let (begin, end) = policy.window.as_deref().and_then(|window| window.split_once('-')).unwrap_or(("", ""));
+    let kept = kept_ns(&policy).map(|retain| (retain / DAY_NS).max(1).to_string()).unwrap_or_default();
     html! {
         form class="form" method="post" action=(link::instance(name, "schedule")) {
             (hidden(shell))
@@ -108,13 +109,13 @@ fn form(shell: &Shell, name: &str, view: &PolicyView, zones: &[String], filled: 
                 legend { "Window" }
                 p class="hint" { "Snapshots begin only within it. It may pass midnight; empty, the whole day counts." }
                 div class="row" {
-                    (Field { name: "window_begin", label: "From", hint: "", optional: true }.line(filled, "time", begin))
-                    (Field { name: "window_end", label: "To", hint: "", optional: true }.line(filled, "time", if end == "24:00" { "00:00" } else { end }))
+                    (Field { name: "window_begin", id: "", label: "From", hint: "", optional: true }.line(filled, "time", begin))
+                    (Field { name: "window_end", id: "", label: "To", hint: "", optional: true }.line(filled, "time", if end == "24:00" { "00:00" } else { end }))
                 }
             }
             (zone(&policy, zones, filled))
-            (Field { name: "retention_days", label: "Keep for so many days", hint: &kept_hint(view), optional: true }.line(filled, "number", &kept))
-            @if policy.retain_ns.is_some() { (tick("all", "yes", filled.has("all", "yes"), "Change the snapshots that are there too", "Otherwise only new ones are kept so long")) }
+            (Field { name: "retention_days", id: "", label: "Keep for so many days", hint: &kept_hint(view), optional: true }.line(filled, "number", &kept))
+            p class="hint" { "A change touches only new snapshots: those that are there keep the expiry that they were given." }
             @if shell.may_operate() {
                 div class="buttons" { button type="submit" class="button primary" { (if view.origin == "own" { "Save schedule" } else { "Give it this schedule" }) } }
             }
@@ -122,20 +123,24 @@ fn form(shell: &Shell, name: &str, view: &PolicyView, zones: &[String], filled: 
     }
 }
 
-fn kept_hint(view: &PolicyView) -> String {
-    format!(
-        "Without a number, as plan {} says{}",
-        view.plan,
-        view.policy
-            .as_ref()
-            .and_then(|policy| policy.retain_ns)
-            .map(|retain| format!("; now {}", days(retain)))
-            .unwrap_or_default()
-    )
+/// What a policy is that nobody has set: once a day, at any time.
+fn daily() -> PolicyRules {
+    let every = || Words::One("every".into());
+    let hours = Words::One("once".into());
+    PolicyRules { enabled: true, days: every(), hours, window: None, timezone: "UTC".into(), retain: None }
 }
 
-fn zone(policy: &Policy, zones: &[String], filled: &Filled) -> Markup {
-    let value = filled.value("timezone").map_or_else(|| policy.zone.to_string(), str::to_string);
+fn kept_ns(policy: &PolicyRules) -> Option<i64> {
+    policy.retain.as_deref().and_then(|retain| parse_duration(retain).ok())
+}
+
+fn kept_hint(view: &Policy) -> String {
+    let now = view.policy.as_ref().and_then(kept_ns).map(|retain| format!("; now {}", days(retain)));
+    format!("Without a number, as plan {} says{}", view.plan, now.unwrap_or_default())
+}
+
+fn zone(policy: &PolicyRules, zones: &[String], filled: &Filled) -> Markup {
+    let value = filled.value("timezone").unwrap_or(&policy.timezone);
     html! {
         div class="field" {
             label for="timezone" { "Time zone" }
@@ -147,26 +152,27 @@ fn zone(policy: &Policy, zones: &[String], filled: &Filled) -> Markup {
     }
 }
 
-fn hours_word(hours: Hours) -> String {
+fn hours_word(hours: &Words) -> &str {
     match hours {
-        Hours::Once => "once",
-        Hours::Every => "every",
-        Hours::At(_) => "at",
-    }
-    .into()
-}
-
-fn ticked_day(filled: &Filled, policy: &Policy, day: &str) -> bool {
-    match filled.is_sent() {
-        true => filled.has("days", day),
-        false => policy.days.names().any(|name| name == day),
+        Words::One(word) if word == "once" || word == "every" => word,
+        _ => "at",
     }
 }
 
-fn ticked_hour(filled: &Filled, policy: &Policy, hour: u8) -> bool {
-    match filled.is_sent() {
-        true => filled.has("hour", &hour.to_string()),
-        false => matches!(policy.hours, Hours::At(_)) && policy.hours.contains(hour),
+fn ticked_day(filled: &Filled, policy: &PolicyRules, day: &str) -> bool {
+    match (filled.is_sent(), &policy.days) {
+        (true, _) => filled.has("days", day),
+        (false, Words::One(word)) => word == "every" || word.split(',').any(|name| name == day),
+        (false, Words::Names(names)) => names.iter().any(|name| name == day),
+        (false, Words::Numbers(_)) => false,
+    }
+}
+
+fn ticked_hour(filled: &Filled, policy: &PolicyRules, hour: u8) -> bool {
+    match (filled.is_sent(), &policy.hours) {
+        (true, _) => filled.has("hour", &hour.to_string()),
+        (false, Words::Numbers(hours)) => hours.contains(&hour),
+        (false, _) => false,
     }
 }
 

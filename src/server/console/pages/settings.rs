@@ -5,23 +5,18 @@ use maud::{Markup, html};
 use super::instance::tab;
 use crate::server::console::layout::panel;
 use crate::server::console::link;
-use crate::server::console::parts::basics::{badge, dialog_link, facts, notice, said};
+use crate::server::console::parts::basics::{dialog_link, facts, notice, said};
 use crate::server::console::parts::field::{Field, Form, button, hidden, tick};
-use crate::server::console::parts::text::{counted, full, size};
+use crate::server::console::parts::text::{counted, full};
 use crate::server::console::view::{Filled, InstanceRow, Section, Shell};
-use crate::service::{InstanceCheck, Plan};
+use crate::service::{Plan, parse_duration};
 
-/// The Settings tab. `check` is what a look at its system has shown just now.
-pub fn settings(
-    shell: &Shell,
-    row: &InstanceRow,
-    plans: &[&Plan],
-    check: Option<&InstanceCheck>,
-    filled: &Filled,
-) -> Markup {
+const DAY_NS: i64 = 86_400 * 1_000_000_000;
+
+/// The Settings tab.
+pub fn settings(shell: &Shell, row: &InstanceRow, plans: &[&Plan], filled: &Filled) -> Markup {
     let view = &row.view;
     let body = html! {
-        @if let Some(check) = check { (checked(check)) }
         div class="columns wide-left" {
             section class="panel" { h2 { "What it is" } (form(shell, row, plans, filled)) }
             div {
@@ -54,37 +49,20 @@ fn form(shell: &Shell, row: &InstanceRow, plans: &[&Plan], filled: &Filled) -> M
     let view = &row.view;
     let choices: Vec<(&str, String)> =
         plans.iter().map(|plan| (plan.name.as_str(), format!("{} – {}", plan.name, plan.description))).collect();
-    let retain = view.retain.as_deref().unwrap_or_default();
+    let retain_ns = view.retain.as_deref().and_then(|retain| parse_duration(retain).ok());
+    let retain = retain_ns.map(|retain| (retain / DAY_NS).max(1).to_string()).unwrap_or_default();
     html! {
         form class="form" method="post" action=(link::instance(&view.name, "settings")) {
             (hidden(shell))
             @if let Some(error) = filled.error("") { (said("bad", error)) }
-            (Field { name: "plan", label: "Plan", hint: "New snapshots follow it; those that are there keep what they were given", optional: false }.select(filled, &view.plan, &choices))
-            (Field { name: "source", label: "Source", hint: "A password in it is kept sealed. Empty: it lives here alone.", optional: true }.line(filled, "text", view.source.as_deref().unwrap_or_default()))
-            (Field { name: "password", label: "New password", hint: "Empty: it stays as it is", optional: true }.line(filled, "new-password", ""))
-            (Field { name: "retain", label: "Keep its snapshots for", hint: "Such as 30d or 12h. Empty: as the plan says.", optional: true }.line(filled, "text", retain))
-            (Field { name: "description", label: "Description", hint: "", optional: true }.line(filled, "text", view.description.as_deref().unwrap_or_default()))
+            (Field { name: "plan", id: "", label: "Plan", hint: "New snapshots follow it; those that are there keep what they were given", optional: false }.select(filled, &view.plan, &choices))
+            (Field { name: "source", id: "", label: "Source", hint: "A password in it is kept sealed. Empty: it lives here alone.", optional: true }.line(filled, "text", view.source.as_deref().unwrap_or_default()))
+            (Field { name: "password", id: "", label: "New password", hint: "Empty: it stays as it is", optional: true }.line(filled, "new-password", ""))
+            (Field { name: "retention_days", id: "", label: "Keep its snapshots for so many days", hint: "Without a number, as the plan says", optional: true }.line(filled, "number", &retain))
+            input type="hidden" name="etag" value=(view.etag);
+            (Field { name: "description", id: "", label: "Description", hint: "", optional: true }.line(filled, "text", view.description.as_deref().unwrap_or_default()))
             (tick("always_read", "yes", if filled.is_sent() { filled.has("always_read", "yes") } else { view.always_read }, "Read every file each time", "Also where size, times and inode are as before. Slower; for files that are changed behind the system's back."))
             @if shell.may_operate() { div class="buttons" { button type="submit" class="button primary" { "Save" } } }
-        }
-    }
-}
-
-fn checked(check: &InstanceCheck) -> Markup {
-    html! {
-        section class="panel" role="status" {
-            header class="row" { h2 { "It was looked at" } (if check.changed { badge("warn", "Its system has changed") } else { badge("ok", "As before") }) }
-            ul class="checks" {
-                @for component in &check.components {
-                    li {
-                        strong { (component.name) } " " (component.version)
-                        @if let Some(before) = component.version_before.as_ref().filter(|before| **before != component.version) { span class="quiet" { " (before: " (before) ")" } }
-                        @if let Some(bytes) = component.bytes { span class="quiet" { ", about " (size(bytes)) } }
-                        @for note in &component.notes { p class="hint" { (note) } }
-                    }
-                }
-            }
-            @if let Some(snapshot) = &check.snapshot { p { "A snapshot was taken: " a href=(link::snapshot(&snapshot.id, "")) { code { (snapshot.id) } } } }
         }
     }
 }
@@ -95,7 +73,7 @@ pub fn remove(shell: &Shell, row: &InstanceRow, filled: &Filled) -> Markup {
     let fields = html! {
         p { "The definition of " strong { (name) } " goes, with its schedule and the password that is kept for it. " (counted(row.view.snapshots, "snapshot stays", "snapshots stay")) ", and can still be exported, and restored as a new instance." }
         (notice("warn", "No snapshot is taken of it any more."))
-        (Field { name: "confirm", label: &format!("Type {name} to confirm"), hint: "", optional: false }.typed(filled, name))
+        (Field { name: "confirm", id: "", label: &format!("Type {name} to confirm"), hint: "", optional: false }.typed(filled, name))
     };
     let (action, back) = (link::instance(name, "remove"), link::instance(name, "settings"));
     let form = Form { action: &action, filled, submit: "Remove instance", tone: "danger", back: &back };

@@ -3,12 +3,12 @@
 use maud::{Markup, html};
 
 use super::snapshots::{actions, expires, state};
+use crate::server::actions::snapshots::Snapshot;
 use crate::server::console::layout::page;
 use crate::server::console::link;
 use crate::server::console::parts::basics::{badge, dialog_link, facts, icon, kind, notice};
 use crate::server::console::parts::text::{ago, count, exact, full, percent, relative, size, took};
 use crate::server::console::view::{Section, Shell, SnapshotRow};
-use crate::service::SnapshotView;
 
 /// The page.
 pub fn show(shell: &Shell, row: &SnapshotRow) -> Markup {
@@ -50,7 +50,7 @@ pub fn show(shell: &Shell, row: &SnapshotRow) -> Markup {
     page(shell, Section::Backups, &format!("{} · {title}", view.instance), body)
 }
 
-fn what(shell: &Shell, view: &SnapshotView) -> Markup {
+fn what(shell: &Shell, view: &Snapshot) -> Markup {
     let held = view.hold_until.filter(|until| *until > shell.now);
     facts(&[
         ("Instance", Some(html! { a href=(link::instance(&view.instance, "")) { (view.instance) } })),
@@ -65,7 +65,7 @@ fn what(shell: &Shell, view: &SnapshotView) -> Markup {
     ])
 }
 
-fn cost(view: &SnapshotView) -> Markup {
+fn cost(view: &Snapshot) -> Markup {
     let bytes = |number: u64| Some(html! { (size(number)) });
     html! {
         @if view.bytes_total > 0 {
@@ -81,7 +81,7 @@ fn cost(view: &SnapshotView) -> Markup {
     }
 }
 
-fn components(view: &SnapshotView) -> Markup {
+fn components(view: &Snapshot) -> Markup {
     html! {
         section class="panel" {
             h2 { "Components" }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::instance::tab;
+use crate::server::actions::snapshots::Snapshot;
 use crate::server::console::layout::page;
 use crate::server::console::link;
 use crate::server::console::parts::basics::{dialog_link, empty, heading, icon, kind, status};
@@ -10,7 +11,6 @@ use crate::server::console::parts::menu::{Item, menu};
 use crate::server::console::parts::progress;
 use crate::server::console::parts::text::{ago, counted, exact, full, percent, relative, size};
 use crate::server::console::view::{InstanceRow, Paging, Section, Shell, SnapshotFilter, SnapshotRow};
-use crate::service::SnapshotView;
 
 /// What a list shows, and how it was asked for.
 #[derive(Debug, Clone, Default)]
@@ -169,8 +169,8 @@ pub fn state(row: &SnapshotRow) -> Markup {
     }
 }
 
-fn added(view: &SnapshotView) -> Markup {
-    match &*view.status {
+fn added(view: &Snapshot) -> Markup {
+    match view.status.as_str() {
         "completed" | "deleting" => html! {
             span title={ (percent(view.bytes_stored, view.bytes_total)) " of its size" } { (size(view.bytes_stored)) }
         },
@@ -179,8 +179,8 @@ fn added(view: &SnapshotView) -> Markup {
 }
 
 /// When a snapshot goes.
-pub fn expires(shell: &Shell, view: &SnapshotView) -> Markup {
-    match (&*view.status, view.expires_at, view.purge_after) {
+pub fn expires(shell: &Shell, view: &Snapshot) -> Markup {
+    match (view.status.as_str(), view.expires_at, view.purge_after) {
         ("deleting", _, Some(after)) => html! { "data goes " (ago(shell, after)) },
         ("completed", Some(at), _) if at <= shell.now => {
             html! { span title=(full(shell, at)) { "when it is not the newest" } }
@@ -192,7 +192,7 @@ pub fn expires(shell: &Shell, view: &SnapshotView) -> Markup {
 }
 
 /// Whether it was proven, and whether it is held.
-fn marks(shell: &Shell, view: &SnapshotView) -> Markup {
+fn marks(shell: &Shell, view: &Snapshot) -> Markup {
     html! {
         @if let Some(proof) = &view.proof {
             @let words = format!("{} {}", if proof.proven { "Proven" } else { "Drill failed" }, relative(shell.now, proof.at));
@@ -212,7 +212,7 @@ pub fn actions(shell: &Shell, row: &SnapshotRow) -> Markup {
     let view = &row.view;
     let to = |tab: &str| link::snapshot(&view.id, tab);
     let mut items = Vec::new();
-    match &*view.status {
+    match view.status.as_str() {
         "completed" if row.available => {
             if shell.may_operate() {
                 items.push(Item::Dialog("restore", "Restore…", to("restore")));
@@ -232,7 +232,7 @@ pub fn actions(shell: &Shell, row: &SnapshotRow) -> Markup {
         _ => {}
     }
     if shell.may_operate() {
-        match &*view.status {
+        match view.status.as_str() {
             "completed" => {
                 items.push(Item::Dialog("shield", "Prove by a drill…", to("drill")));
                 items.push(Item::Dialog("lock", "Hold until…", to("hold")));

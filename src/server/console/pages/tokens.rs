@@ -2,11 +2,12 @@
 
 use maud::{Markup, html};
 
+use crate::server::actions::tokens::Token;
 use crate::server::console::layout::{page, panel};
 use crate::server::console::parts::basics::{badge, dialog_link, empty, heading, said};
-use crate::server::console::parts::field::{Field, Form, button, choice};
+use crate::server::console::parts::field::{Field, Form, button, tick};
 use crate::server::console::parts::text::{ago, time};
-use crate::server::console::view::{Filled, Section, Shell, TokenRow};
+use crate::server::console::view::{Filled, Section, Shell};
 
 const HERE: Section = Section::Tokens;
 
@@ -18,12 +19,16 @@ const SCOPES: [(&str, &str, &str); 4] = [
         "Capture only",
         "Takes snapshots and sees how that goes. It cannot read data, restore or delete: for machines that may be broken into",
     ),
-    ("restore", "Restore", "Reads, takes snapshots, restores, exports, clones"),
+    (
+        "restore",
+        "Restore",
+        "Reads, restores, exports, clones, deletes, changes schedules. Together with “capture” it takes snapshots too",
+    ),
     ("admin", "Administer", "Everything in the account"),
 ];
 
 /// The list. `made` is a token that was made just now: it is shown this once.
-pub fn list(shell: &Shell, rows: &[TokenRow], made: Option<&str>) -> Markup {
+pub fn list(shell: &Shell, rows: &[Token], made: Option<&str>) -> Markup {
     let create =
         html! { @if shell.may_own() { (dialog_link("/console/tokens/new", "primary", Some("plus"), "Create token")) } };
     let body = html! {
@@ -46,7 +51,7 @@ pub fn list(shell: &Shell, rows: &[TokenRow], made: Option<&str>) -> Markup {
     page(shell, HERE, "Tokens", body)
 }
 
-fn line(shell: &Shell, row: &TokenRow) -> Markup {
+fn line(shell: &Shell, row: &Token) -> Markup {
     let is_over = row.revoked_at.is_some() || row.expires_at.is_some_and(|at| at <= shell.now);
     html! {
         tr class=[is_over.then_some("faded")] {
@@ -68,11 +73,11 @@ fn line(shell: &Shell, row: &TokenRow) -> Markup {
 
 /// The form that makes one.
 pub fn create(shell: &Shell, filled: &Filled) -> Markup {
-    let scope = filled.value("scope").unwrap_or("read");
+    let ticked = |scope: &str| if filled.is_sent() { filled.has("scope", scope) } else { scope == "read" };
     let fields = html! {
-        (Field { name: "name", label: "Name", hint: "Where it is used: “backup host”", optional: false }.line(filled, "text", ""))
-        fieldset { legend { "What it may do" } @for (value, words, hint) in SCOPES { (choice("scope", value, value == scope, words, hint)) } }
-        (Field { name: "days", label: "Ends after so many days", hint: "Without a number it does not end by itself", optional: true }.line(filled, "number", "90"))
+        (Field { name: "name", id: "", label: "Name", hint: "Where it is used: “backup host”", optional: false }.line(filled, "text", ""))
+        fieldset { legend { "What it may do" } @for (value, words, hint) in SCOPES { (tick("scope", value, ticked(value), words, hint)) } }
+        (Field { name: "days", id: "", label: "Ends after so many days", hint: "Without a number it does not end by itself", optional: true }.line(filled, "number", "90"))
     };
     let form = Form {
         action: "/console/tokens/new",

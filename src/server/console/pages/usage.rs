@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::instance::tab;
+use crate::server::actions::snapshots::Snapshot;
 use crate::server::console::charts::bars::bars;
 use crate::server::console::charts::calendar::calendar;
 use crate::server::console::charts::lines::lines;
@@ -11,7 +12,6 @@ use crate::server::console::link;
 use crate::server::console::parts::basics::{empty, figure, heading};
 use crate::server::console::parts::text::{count, factor, percent, size};
 use crate::server::console::view::{InstanceRow, InstanceUsage, Section, Shell, UsageView};
-use crate::service::SnapshotView;
 
 fn figures(usage: &UsageView) -> Markup {
     let saved = usage.logical.saturating_sub(usage.stored);
@@ -62,7 +62,7 @@ fn by_instance(instances: &[InstanceUsage]) -> Markup {
 }
 
 /// Of one instance: `snapshots` are its completed ones, oldest first.
-pub fn instance(shell: &Shell, row: &InstanceRow, usage: &UsageView, snapshots: &[&SnapshotView]) -> Markup {
+pub fn instance(shell: &Shell, row: &InstanceRow, usage: &UsageView, snapshots: &[&Snapshot]) -> Markup {
     let body = html! {
         @if snapshots.is_empty() {
             (empty("usage", "Nothing is kept yet", "Once there are snapshots, this shows their sizes, and the days without one.", html! {}))

@@ -2,11 +2,12 @@
 
 use maud::{Markup, html};
 
+use crate::server::actions::users::Role;
 use crate::server::console::layout::{page, panel};
 use crate::server::console::parts::basics::{badge, dialog_link, heading};
 use crate::server::console::parts::field::{Field, Form, choice};
 use crate::server::console::parts::menu::{Item, menu};
-use crate::server::console::parts::text::{ago, time};
+use crate::server::console::parts::text::time;
 use crate::server::console::view::{Filled, Section, Shell, UserRow};
 
 const HERE: Section = Section::Users;
@@ -24,7 +25,7 @@ pub fn list(shell: &Shell, rows: &[UserRow]) -> Markup {
     let body = html! {
         (heading("Users", Some(html! { "Who may sign in to this account" }), add))
         table class="list" {
-            thead { tr { th scope="col" { "User" } th scope="col" { "Role" } th scope="col" { "Added" } th scope="col" { "Last sign-in" } th scope="col" { span class="unseen" { "Actions" } } } }
+            thead { tr { th scope="col" { "User" } th scope="col" { "Role" } th scope="col" { "Added" } th scope="col" { span class="unseen" { "Actions" } } } }
             tbody { @for row in rows { (line(shell, row)) } }
         }
         section class="panel" {
@@ -36,20 +37,22 @@ pub fn list(shell: &Shell, rows: &[UserRow]) -> Markup {
 }
 
 fn line(shell: &Shell, row: &UserRow) -> Markup {
-    let to = |tab: &str| format!("/console/users/{}/{tab}", row.id);
+    let to = |tab: &str| format!("/console/users/{}/{tab}", row.view.id);
     html! {
         tr {
-            th scope="row" class="lead" { span class="name" { (row.email) } @if row.is_self { span class="sub" { "you" } } }
-            td data-label="Role" { (badge("calm", row.role.as_str())) }
-            td data-label="Added" { (time(shell, row.created_at)) }
-            td data-label="Last sign-in" { @if let Some(at) = row.last_sign_in { (ago(shell, at)) } @else { span class="quiet" { "never" } } }
+            th scope="row" class="lead" { span class="name" { (row.view.email) } @if row.is_self { span class="sub" { "you" } } }
+            td data-label="Role" { (badge("calm", role_word(row.view.role))) @if row.view.disabled_at.is_some() { " " (badge("bad", "May not sign in")) } }
+            td data-label="Added" { (time(shell, row.view.created_at)) }
             td class="act" {
                 @if shell.may_own() {
-                    (menu(&format!("user-{}", row.id), &row.email, &[
+                    (menu(&format!("user-{}", row.view.id), &row.view.email, &[
                         Item::Dialog("users", "Change role…", to("role")),
                         Item::Dialog("key", "Set a password…", to("password")),
                         Item::Line,
-                        Item::Danger("trash", "Remove…", to("remove")),
+                        match row.view.disabled_at {
+                            None => Item::Danger("close", "Disable…", to("disable")),
+                            Some(_) => Item::Dialog("check", "Enable…", to("enable")),
+                        },
                     ]))
                 }
             }
@@ -60,8 +63,8 @@ fn line(shell: &Shell, row: &UserRow) -> Markup {
 /// The form that adds one.
 pub fn add(shell: &Shell, filled: &Filled) -> Markup {
     let fields = html! {
-        (Field { name: "email", label: "E-mail address", hint: "", optional: false }.line(filled, "email", ""))
-        (Field { name: "password", label: "First password", hint: "12 characters at least. Hand it over safely; they can change it.", optional: false }.line(filled, "new-password", ""))
+        (Field { name: "email", id: "", label: "E-mail address", hint: "", optional: false }.line(filled, "email", ""))
+        (Field { name: "password", id: "", label: "First password", hint: "10 characters at least. Hand it over safely; they can change it.", optional: false }.line(filled, "new-password", ""))
         (roles(filled, "viewer"))
     };
     form(shell, "/console/users/new", "Add a user", ("Add user", "primary"), filled, fields)
@@ -69,23 +72,49 @@ pub fn add(shell: &Shell, filled: &Filled) -> Markup {
 
 /// The form that changes what one may do.
 pub fn role(shell: &Shell, row: &UserRow, filled: &Filled) -> Markup {
-    let fields = html! { p { "What " strong { (row.email) } " may do:" } (roles(filled, row.role.as_str())) };
-    form(shell, &format!("/console/users/{}/role", row.id), "Change a role", ("Save", "primary"), filled, fields)
+    let fields =
+        html! { p { "What " strong { (row.view.email) } " may do:" } (roles(filled, role_word(row.view.role))) };
+    form(shell, &format!("/console/users/{}/role", row.view.id), "Change a role", ("Save", "primary"), filled, fields)
 }
 
 /// The form that sets a password.
 pub fn password(shell: &Shell, row: &UserRow, filled: &Filled) -> Markup {
     let fields = html! {
-        p { "All sessions of " strong { (row.email) } " end." }
-        (Field { name: "password", label: "New password", hint: "12 characters at least", optional: false }.line(filled, "new-password", ""))
+        input type="hidden" name="etag" value=(row.view.etag);
+        p { "All sessions of " strong { (row.view.email) } " end." }
+        (Field { name: "password", id: "", label: "New password", hint: "10 characters at least", optional: false }.line(filled, "new-password", ""))
     };
-    form(shell, &format!("/console/users/{}/password", row.id), "Set a password", ("Save", "primary"), filled, fields)
+    form(
+        shell,
+        &format!("/console/users/{}/password", row.view.id),
+        "Set a password",
+        ("Save", "primary"),
+        filled,
+        fields,
+    )
 }
 
-/// The form that removes one.
-pub fn remove(shell: &Shell, row: &UserRow, filled: &Filled) -> Markup {
-    let fields = html! { p { strong { (row.email) } " can no longer sign in, and is signed out now. What they did stays in the audit." } };
-    form(shell, &format!("/console/users/{}/remove", row.id), "Remove a user", ("Remove", "danger"), filled, fields)
+/// The form that lets one sign in no more, or again.
+pub fn disable(shell: &Shell, row: &UserRow, is_disabled: bool, filled: &Filled) -> Markup {
+    let fields = html! {
+        @if is_disabled { p { strong { (row.view.email) } " can no longer sign in, and is signed out now. What they did stays in the audit." } }
+        @else { p { strong { (row.view.email) } " can sign in again." } }
+        input type="hidden" name="etag" value=(row.view.etag);
+    };
+    let (tab, title, button) = match is_disabled {
+        true => ("disable", "Disable a user", ("Disable", "danger")),
+        false => ("enable", "Enable a user", ("Enable", "primary")),
+    };
+    form(shell, &format!("/console/users/{}/{tab}", row.view.id), title, button, filled, fields)
+}
+
+/// A role's word.
+pub fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "owner",
+        Role::Operator => "operator",
+        Role::Viewer => "viewer",
+    }
 }
 
 fn form(

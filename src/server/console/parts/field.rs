@@ -63,6 +63,8 @@ pub fn button(shell: &Shell, action: &str, class: &str, icon_name: Option<&str>,
 pub struct Field<'a> {
     /// As it is sent.
     pub name: &'a str,
+    /// Its own id, where a page has two of that name; else empty.
+    pub id: &'a str,
     /// As it is called.
     pub label: &'a str,
     /// What is to be known of it.
@@ -72,16 +74,20 @@ pub struct Field<'a> {
 }
 
 impl Field<'_> {
+    fn id(&self) -> &str {
+        if self.id.is_empty() { self.name } else { self.id }
+    }
+
     fn wrap(&self, filled: &Filled, input: Markup) -> Markup {
         html! {
             div class="field" {
-                label for=(self.name) {
+                label for=(self.id()) {
                     (self.label)
                     @if self.optional { span class="quiet" { " optional" } }
                 }
                 (input)
-                @if !self.hint.is_empty() { p class="hint" id={ (self.name) "-hint" } { (self.hint) } }
-                @if let Some(error) = filled.error(self.name) { p class="error" id={ (self.name) "-error" } { (icon("alert")) (error) } }
+                @if !self.hint.is_empty() { p class="hint" id={ (self.id()) "-hint" } { (self.hint) } }
+                @if let Some(error) = filled.error(self.name) { p class="error" id={ (self.id()) "-error" } { (icon("alert")) (error) } }
             }
         }
     }
@@ -89,10 +95,10 @@ impl Field<'_> {
     fn described(&self, filled: &Filled) -> Option<String> {
         let mut ids = Vec::new();
         if !self.hint.is_empty() {
-            ids.push(format!("{}-hint", self.name));
+            ids.push(format!("{}-hint", self.id()));
         }
         if filled.error(self.name).is_some() {
-            ids.push(format!("{}-error", self.name));
+            ids.push(format!("{}-error", self.id()));
         }
         (!ids.is_empty()).then(|| ids.join(" "))
     }
@@ -108,7 +114,7 @@ impl Field<'_> {
             other => (other, "off"),
         };
         let input = html! {
-            input id=(self.name) name=(self.name) type=(kind) value=[(kind != "password").then_some(value)]
+            input id=(self.id()) name=(self.name) type=(kind) value=[(kind != "password").then_some(value)]
                 required[!self.optional] autocomplete=(complete) aria-describedby=[self.described(filled)]
                 aria-invalid=[filled.error(self.name).map(|_| "true")] min=[(kind == "number").then_some("1")];
         };
@@ -118,7 +124,7 @@ impl Field<'_> {
     /// The word RESTORE, or another, which has to be typed.
     pub fn typed(&self, filled: &Filled, word: &str) -> Markup {
         let input = html! {
-            input id=(self.name) name=(self.name) type="text" required pattern=(word) autocomplete="off" autocapitalize="off"
+            input id=(self.id()) name=(self.name) type="text" required pattern=(word) autocomplete="off" autocapitalize="off"
                 spellcheck="false" class="typed" data-typed=(word) aria-describedby=[self.described(filled)]
                 aria-invalid=[filled.error(self.name).map(|_| "true")] title={ "Type " (word) };
         };
@@ -129,7 +135,7 @@ impl Field<'_> {
     pub fn select(&self, filled: &Filled, default: &str, choices: &[(&str, String)]) -> Markup {
         let chosen = filled.value(self.name).unwrap_or(default);
         let input = html! {
-            select id=(self.name) name=(self.name) aria-describedby=[self.described(filled)] {
+            select id=(self.id()) name=(self.name) aria-describedby=[self.described(filled)] {
                 @for (value, words) in choices { option value=(value) selected[*value == chosen] { (words) } }
             }
         };
