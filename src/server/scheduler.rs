@@ -13,10 +13,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::error::Result;
+use crate::service::{Cadence, Plans};
 
-use super::catalog::{Catalog, Lease};
+use super::catalog::{Catalog, Instance, Lease};
 use super::jobs::{Asker, Jobs, blocking};
-use super::work::{Check, Gc, JobSpec, Policy, remove_export, remove_upload};
+use super::work::{Gc, JobSpec, Policy, remove_export, remove_upload};
 
 /// The duty's name.
 const DUTY: &str = "scheduler";
@@ -54,6 +55,7 @@ pub struct Scheduler {
     catalog: Catalog,
     jobs: Jobs,
     pace: Pace,
+    plans: Arc<Plans>,
     holder: String,
     exports: PathBuf,
     uploads: PathBuf,
@@ -65,18 +67,18 @@ pub struct Scheduler {
 pub struct Round {
     /// Policy jobs.
     pub policies: usize,
-    /// Looks at systems.
+    /// Policy jobs that look at the system first.
     pub checks: usize,
     /// Collections of garbage.
     pub collections: usize,
 }
 
 impl Scheduler {
-    /// A scheduler. Files of exports and uploads whose time is over go from these folders.
-    pub fn new(catalog: Catalog, jobs: Jobs, pace: Pace, exports: &Path, uploads: &Path) -> Self {
+    /// A scheduler. Files of exports and uploads whose time is over go from these two folders.
+    pub fn new(catalog: Catalog, jobs: Jobs, pace: Pace, plans: Arc<Plans>, folders: (&Path, &Path)) -> Self {
         let holder = catalog.new_id('s');
-        let (exports, uploads) = (exports.to_path_buf(), uploads.to_path_buf());
-        Self { catalog, jobs, pace, holder, exports, uploads, tidied_us: Arc::default() }
+        let (exports, uploads) = (folders.0.to_path_buf(), folders.1.to_path_buf());
+        Self { catalog, jobs, pace, plans, holder, exports, uploads, tidied_us: Arc::default() }
     }
 
     /// Schedules for as long as nothing says stop.
@@ -121,7 +123,10 @@ impl Scheduler {
         if let Some(every) = self.pace.check_us {
             for instance in self.catalog.unchecked_instances(now.saturating_sub(every), ROUND).await? {
                 self.catalog.set_checked(&instance.account, &instance.name).await?;
-                let spec = JobSpec::Check(Check { instance: instance.name });
+                if !self.has_cadence(&instance) {
+                    continue;
+                }
+                let spec = JobSpec::Policy(Policy { instance: instance.name, no_check: false });
                 self.jobs.submit(&instance.account, &spec, &ASKER).await?;
                 round.checks += 1;
             }
@@ -132,6 +137,12 @@ impl Scheduler {
             self.tidy(now).await?;
         }
         Ok(round)
+    }
+
+    /// Whether a snapshot is taken of an instance by itself when it is new, and when its system changes.
+    fn has_cadence(&self, instance: &Instance) -> bool {
+        let plan = instance.view.get("plan").and_then(|plan| plan.as_str());
+        plan.and_then(|plan| self.plans.get(plan).ok()).is_some_and(|plan| plan.cadence != Cadence::None)
     }
 
     /// Asks for gc of the accounts whose turn it is, and at most hourly of those that have snapshots past their time.

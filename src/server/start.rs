@@ -19,6 +19,7 @@ use crate::service::Plans;
 use crate::source::program::Programs;
 
 use super::actions::Desk;
+use super::aura;
 use super::auth::DEFAULT_ACCOUNT;
 use super::catalog::Catalog;
 use super::config::Config;
@@ -29,7 +30,7 @@ use super::scheduler::{Pace, Scheduler};
 use super::state::{Folders, State};
 use super::tenants::{Tenants, TenantsConfig};
 use super::vault::Vault;
-use super::{api, aura, console};
+use super::{api, console};
 
 /// Who sends its request's head slower than that is sent away.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
@@ -93,8 +94,8 @@ impl Server {
         let beaten_us = Some(workers.beaten_us()).filter(|_| state.config.jobs.workers > 0);
         let operation = Operation::new(&state, &url, programs, beaten_us)?;
         let counted = from_fn_with_state(operation.metrics(), count_requests);
-        let pages = console::router(desk.clone()).merge(aura::router(desk.clone()));
-        let all = api::router(desk).merge(pages).merge(operation.routes());
+        let pages = console::router(desk.clone());
+        let all = api::router(desk.clone()).merge(pages).merge(aura::router(desk)).merge(operation.routes());
         let router = aura::front(all.layer(counted));
         operation.start(&mut duties, &stopping);
         let (http, serving) = listen(&state.config, router).await?;
@@ -196,7 +197,7 @@ async fn parts(
         gc_us: config.scheduler.gc_every.as_us(),
         jobs_kept_us: config.retention.jobs.as_us(),
     };
-    let scheduler = Scheduler::new(catalog, jobs, pace, &folders.exports, &folders.uploads);
+    let scheduler = Scheduler::new(catalog, jobs, pace, state.plans.clone(), (&folders.exports, &folders.uploads));
     Ok((state, Parts { bench, scheduler }))
 }
 

@@ -210,7 +210,7 @@ async fn check(service: &Arc<Service>, catalog: &Catalog, account: &Account, bef
     assert_eq!(of("safety", "completed"), count("restore"), "one safety snapshot for each restore");
     for job in ended.iter().filter(|job| job.kind == "snapshot") {
         let id = job.snapshot.as_deref().unwrap();
-        let same: Vec<&str> = views.iter().filter(|view| view.id == id).map(|view| view.status).collect();
+        let same: Vec<&str> = views.iter().filter(|view| view.id == id).map(|view| &*view.status).collect();
         assert_eq!(same, ["completed"], "{id}");
         assert_eq!(job.result.as_ref().unwrap()["id"], id);
     }

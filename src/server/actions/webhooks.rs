@@ -16,7 +16,7 @@ use super::Desk;
 const WEBHOOKS_MAX: usize = 50;
 /// Events that one webhook names.
 const EVENTS_MAX: usize = 32;
-/// Bytes of an address.
+/// A URL is at most so long, bytes.
 const URL_MAX: usize = 2000;
 /// Deliveries of one list.
 const LISTED_MAX: i64 = 200;
@@ -89,21 +89,19 @@ pub struct MadeWebhook {
 /// Makes a webhook.
 pub async fn create(desk: &Desk, who: &Principal, request: NewWebhook) -> Outcome<MadeWebhook> {
     desk.need(who, Right::Administer)?;
-    let text = request.url.trim();
-    if text.len() > URL_MAX {
-        return Err(Fault::invalid("url", format!("url is at most {URL_MAX} bytes")));
+    let url = check_url(request.url.trim(), desk.config.webhooks.allow_private)
+        .map_err(|error| Fault::invalid("url", error.to_string()))?;
+    if url.as_str().len() > URL_MAX {
+        return Err(Fault::invalid("url", format!("url is longer than {URL_MAX} bytes")));
     }
-    let url = check_url(text, desk.config.webhooks.allow_private);
-    let url = url.map_err(|error| Fault::invalid("url", error.to_string()))?;
     if request.events.len() > EVENTS_MAX {
         return Err(Fault::invalid("events", format!("events are {EVENTS_MAX} at most")));
     }
-    if let Some(unknown) = request.events.iter().find(|event| !EventKind::is_meant_by(event)) {
-        let known: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
-        return Err(Fault::invalid(
-            "events",
-            format!("{unknown:?} is no event; there are {}, and parts such as snapshot.*", known.join(", ")),
-        ));
+    if let Some(wrong) = request.events.iter().find(|event| !EventKind::is_meant_by(event)) {
+        let names: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let detail =
+            format!("{wrong:?} is no event; there are {}, and parts of them such as snapshot.*", names.join(", "));
+        return Err(Fault::invalid("events", detail));
     }
     let account = desk.account(who).await?;
     if desk.catalog.webhooks(&account.id).await?.len() >= WEBHOOKS_MAX {

@@ -109,13 +109,13 @@ impl Catalog {
         Instance::all(query.bind(now_us).bind(limit).fetch_all(&self.pool).await.map_err(failed)?)
     }
 
-    /// Instances whose system was not looked at since `before_us`.
+    /// Instances whose system was not looked at since `before_us`, new ones first.
     pub async fn unchecked_instances(&self, before_us: i64, limit: i64) -> Result<Vec<Instance>> {
         let query = sqlx::query(
-            "SELECT i.* FROM instances i WHERE i.removed_us IS NULL AND COALESCE(i.checked_us, i.created_us) <= $1 \
+            "SELECT i.* FROM instances i WHERE i.removed_us IS NULL AND COALESCE(i.checked_us, 0) <= $1 \
              AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.account = i.account AND j.instance = i.name \
                              AND j.status IN ('queued', 'running')) \
-             ORDER BY i.checked_us, i.id LIMIT $2",
+             ORDER BY COALESCE(i.checked_us, 0), i.id LIMIT $2",
         );
         Instance::all(query.bind(before_us).bind(limit).fetch_all(&self.pool).await.map_err(failed)?)
     }

@@ -245,7 +245,8 @@ pub async fn browse(visitor: Visitor, Path(id): Path<String>, Query(asking): Que
         let view = found(&visitor, &id).await?;
         let path = some(asking.path).unwrap_or_default();
         let list = async |of_database: bool| {
-            let asked = ListItems { path: path.clone(), of_database, limit: Some(ENTRIES), is_recursive: false };
+            let asked =
+                ListItems { path: path.clone(), of_database, limit: Some(ENTRIES), cursor: None, is_recursive: false };
             inside::items(&visitor.desk, &visitor.who, &id, asked).await
         };
         let wants_files = asking.show.as_deref() == Some("files");
