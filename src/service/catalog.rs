@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::format::ledger::{InstanceSettings, LedgerRecord, Proof, RestoreState, ScheduledRun, SnapshotState};
-use crate::format::manifest::{Component, InstanceRecord, Manifest, Outcome};
+use crate::format::manifest::{Component, InstanceRecord, Manifest, Outcome, SnapshotType};
 use crate::id::SnapshotId;
 use crate::repo::{FoundWriter, Repository, Revision, StoredManifest, snapshot_topic};
 use crate::storage::{ObjectKind, ObjectName};
 
-use super::find::{Name, no_instance};
+use super::find::{Name, Named, no_instance};
 use super::settings;
 use super::view::{InstanceView, ProofView, SnapshotView, timestamp};
 
@@ -61,6 +61,24 @@ impl Snapshot {
         let mut view = SnapshotView::of(&self.manifest, self.state.as_ref().map(|(_, state)| state));
         view.proof = self.proof.as_ref().map(|(_, proof)| ProofView::of(proof));
         view
+    }
+}
+
+impl Named for Snapshot {
+    fn id(&self) -> String {
+        self.manifest.id.to_string()
+    }
+
+    fn instance(&self) -> &str {
+        &self.manifest.instance
+    }
+
+    fn is_usable(&self) -> bool {
+        self.is_completed() && !self.is_deleted()
+    }
+
+    fn is_safety(&self) -> bool {
+        self.manifest.kind == SnapshotType::Safety
     }
 }
 

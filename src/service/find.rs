@@ -3,7 +3,6 @@
 use crate::error::{Error, Result};
 use crate::format::manifest::SnapshotType;
 
-use super::catalog::Snapshot;
 use super::view::SnapshotView;
 
 /// Something that can be named as snapshots are.
@@ -16,24 +15,6 @@ pub trait Named {
     fn is_usable(&self) -> bool;
     /// Whether it was taken before a restore.
     fn is_safety(&self) -> bool;
-}
-
-impl Named for Snapshot {
-    fn id(&self) -> String {
-        self.manifest.id.to_string()
-    }
-
-    fn instance(&self) -> &str {
-        &self.manifest.instance
-    }
-
-    fn is_usable(&self) -> bool {
-        self.is_completed() && !self.is_deleted()
-    }
-
-    fn is_safety(&self) -> bool {
-        self.manifest.kind == SnapshotType::Safety
-    }
 }
 
 impl Named for SnapshotView {

@@ -169,6 +169,7 @@ const CALLS: &[Call] = &[
         allowed: &[
             ("storage/", "a store that says `later` is asked again"),
             ("source/", "a server that starts is asked again whether it answers"),
+            ("cli/remote/", "a service is asked again how far a job is, and after a connection was cut"),
         ],
     },
     Call {

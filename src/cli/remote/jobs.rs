@@ -1,16 +1,11 @@
 //! Jobs of a service: waited for, looked at, called off.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
 
 use snaphold::error::{Error, Result};
 use snaphold::ops::Progress;
@@ -25,37 +20,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(40);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// A service that is away is waited for: it may be started anew, and its jobs go on then.
 const PATIENCE: Duration = Duration::from_secs(300);
-
-/// The job that is waited for, if there is one. Who is interrupted hears that it goes on.
-#[derive(Clone, Default)]
-pub struct Waiting(Arc<Mutex<Option<String>>>);
-
-impl Waiting {
-    fn set(&self, job: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = job;
-    }
-
-    /// A signal ends this program, and nothing of the service.
-    pub fn tell_on_signals(&self) -> Result<()> {
-        let failed = |error: io::Error| Error::Failed(format!("cannot wait for signals: {error}"));
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
-        let waiting = self.clone();
-        let thread = std::thread::Builder::new().name("signals".into()).spawn(move || {
-            if let Some(signal) = signals.forever().next() {
-                let job = waiting.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(job) = job {
-                    // Nobody is left to be told where this fails.
-                    let _ = writeln!(
-                        io::stderr(),
-                        "\nsnaphold: job {job} goes on; `snaphold job show {job}` tells how far it is"
-                    );
-                }
-                let _ = emulate_default_handler(signal);
-            }
-        });
-        thread.map(drop).map_err(failed)
-    }
-}
 
 /// An answer that names a job.
 #[derive(Deserialize)]

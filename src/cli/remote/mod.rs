@@ -14,13 +14,14 @@ mod office;
 mod policies;
 mod restores;
 mod snapshots;
+mod waiting;
 
 use snaphold::clock::Surroundings;
 use snaphold::error::{Error, Result};
 use snaphold::source::access::Password;
 
 use client::Client;
-use jobs::Waiting;
+use waiting::Waiting;
 
 /// A service, asked by one who has a token.
 pub struct Remote {

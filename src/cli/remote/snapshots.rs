@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use snaphold::codec::Effort;
 use snaphold::error::{Error, Result};
 use snaphold::service::find::{Name, Named, Wanted, no_snapshot};
 use snaphold::service::{SnapshotView, TakeOptions, timestamp};
@@ -61,7 +60,7 @@ impl Snapshots for Remote {
 
     fn take(&self, instance: &str, options: TakeOptions, teller: &Teller) -> Result<SnapshotView> {
         let TakeOptions { id: _, description, retain_ns, effort, skip_unreadable, include } = options;
-        if effort != Effort::default() {
+        if effort != TakeOptions::default().effort {
             return Err(only_here("--compression"));
         }
         let body = json!({

@@ -1,0 +1,101 @@
+//! What is refused, and with which exit code.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+
+use crate::both::{Service, TOKEN};
+use crate::program::Done;
+
+#[test]
+fn who_may_not_ask_and_who_does_not_answer() {
+    let mut service = Service::start();
+    let with = |name: &str, value: &str, arguments: &[&str]| {
+        Done::of(service.command(arguments).env(name, value).output().unwrap())
+    };
+    with("SNAPHOLD_TOKEN", "sh_t0123456789abcdef_wrong", &["instance", "list"]).fails(4, "token");
+    with("SNAPHOLD_TOKEN", "", &["instance", "list"]).fails(2, "SNAPHOLD_TOKEN");
+    with("SNAPHOLD_ACCOUNT", "nobody", &["instance", "list"]).fails(3, "nobody");
+    with("SNAPHOLD_REPO", "somewhere", &["instance", "list"]).fails(2, "not both");
+    with("SNAPHOLD_SERVER", "ftp://example.com", &["instance", "list"]).fails(2, "--server");
+    with("SNAPHOLD_SERVER", "http://me:secret@127.0.0.1:1", &["instance", "list"]).fails(2, "more than an address");
+    fs::write(service.place.path("token"), format!("{TOKEN}\n")).unwrap();
+    with("SNAPHOLD_TOKEN", "", &["instance", "list", "--token-file", "token"]).succeeds();
+    with("SNAPHOLD_TOKEN", "", &["instance", "list", "--token-file", "absent"]).fails(3, "absent");
+    let wrong = with("SNAPHOLD_TOKEN", "wrong", &["instance", "list", "--json"]);
+    assert_eq!((wrong.code, wrong.object()["error"]["kind"].as_str()), (4, Some("refused")), "{wrong:?}");
+    // Who may only capture reads nothing.
+    let made = service.json(&["token", "create", "nightly", "--scope", "capture"]);
+    let secret = made["secret"].as_str().unwrap();
+    with("SNAPHOLD_TOKEN", secret, &["snapshot", "list"]).fails(4, "read");
+    // What answers, and is no service.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = format!("http://{}", listener.local_addr().unwrap());
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(&stream).lines();
+        while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+        std::io::Write::write_all(
+            &mut stream,
+            b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello",
+        )
+        .unwrap();
+    });
+    with("SNAPHOLD_SERVER", &other, &["plan", "list"]).fails(1, "is it a snaphold service?");
+    answering.join().unwrap();
+    let command = |service: &Service| Done::of(service.command(&["instance", "list"]).output().unwrap());
+    service.stop();
+    command(&service).fails(1, "cannot reach the service");
+}
+
+#[test]
+fn what_is_of_one_machine_is_not_asked_of_another() {
+    let service = Service::start();
+    for arguments in [
+        &["init"][..],
+        &["key", "list"],
+        &["repair"],
+        &["check-storage"],
+        &["bench"],
+        &["serve", "--data", "x"],
+        &["policy", "run"],
+    ] {
+        service.run(arguments).fails(2, "on the machine that has the repository");
+    }
+    service.run(&["gc", "--dry-run"]).fails(2, "--dry-run");
+    service.run(&["gc", "--grace", "0"]).fails(2, "--grace");
+    service.run(&["instance", "add", "a", "--retain", "5h"]).fails(2, "whole days");
+    service.run(&["instance", "add", "a"]).succeeds();
+    service.run(&["snapshot", "take", "a", "--compression", "best"]).fails(2, "--compression");
+    service.run(&["completions", "bash"]).succeeds();
+    // And the other way round.
+    for arguments in [&["job", "list"][..], &["token", "list"], &["account", "list"], &["usage"], &["audit"]] {
+        service.place.run(arguments).fails(2, "SNAPHOLD_SERVER");
+    }
+}
+
+#[test]
+fn an_interrupted_wait_says_where_to_look() {
+    let service = Service::start();
+    let source = service.place.source();
+    service.run(&["instance", "add", "slow", "--source", &source, "--before", "sleep 3"]).succeeds();
+    let mut child = service.command(&["snapshot", "take", "slow"]).spawn().unwrap();
+    let running = || {
+        let listed = service.json(&["job", "list", "--status", "running"]);
+        listed["jobs"][0]["id"].as_str().map(str::to_string)
+    };
+    let job = loop {
+        if let Some(job) = running() {
+            break job;
+        }
+    };
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert!(said.contains(&format!("job {job} goes on; `snaphold job show {job}`")), "{said}");
+    let waited = service.json(&["job", "wait", &job]);
+    assert_eq!(waited["status"], "succeeded");
+    assert_eq!(service.json(&["snapshot", "list", "slow"])["snapshots"].as_array().unwrap().len(), 1);
+}

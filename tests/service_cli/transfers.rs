@@ -1,0 +1,96 @@
+//! Data that comes in and goes out: the same bytes, also where connections are cut.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::both::Both;
+use crate::cutter::Cutter;
+use crate::program::Done;
+
+/// Bytes that nothing makes smaller.
+fn noise(len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new().update(b"noise").finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+fn equal(both: &Both, name: &str) -> Vec<u8> {
+    let of = |folder: &Path| fs::read(folder.join(name)).unwrap();
+    let (own, its) = (of(&both.local.path(".")), of(&both.service.place.path(".")));
+    assert!(own == its, "{name}: {} and {} bytes", own.len(), its.len());
+    own
+}
+
+#[test]
+fn loads_and_exports() {
+    let both = Both::new();
+    both.change(|folder| fs::write(folder.join("dump.bin"), noise(300_000)).unwrap());
+    both.say(&["load", "graph", "dump.bin", "--description", "by hand", "--retain", "3d"], 0);
+    both.json(&["load", "graph", "dump.bin", "--name-as", "other.bin"]);
+    let file = || File::open(both.local.path("dump.bin")).unwrap();
+    let said = both.run_with(&["load", "graph", "-"], file);
+    both.alike(&said, &["load"]);
+    both.say(&["load", "graph", "absent"], 3);
+    both.say(&["load", "no name", "dump.bin"], 2);
+    both.say(&["load", "graph", "dump.bin", "--name-as", "a/b"], 2);
+    both.say(&["export", "latest", "--format", "tar", "--output", "out.tar"], 0);
+    both.json(&["export", "latest", "--format", "tar.gz", "--output", "out.tar.gz"]);
+    equal(&both, "out.tar");
+    equal(&both, "out.tar.gz");
+    both.say(&["export", "latest", "--format", "tar", "--output", "out.tar"], 4);
+    both.say(&["export", "latest", "--format", "tar", "--output", "out.tar", "--overwrite"], 0);
+    both.say(&["export", "latest", "--format", "zip", "--output", "out.zip"], 2);
+    both.say(&["export", "absent@latest", "--format", "tar", "--output", "x.tar"], 3);
+    let streamed = both.service.command(&["export", "latest", "--format", "tar", "--output", "-"]).output().unwrap();
+    assert!(streamed.status.success() && streamed.stdout == equal(&both, "out.tar"));
+    let refused = both.service.run(&["export", "latest", "--format", "dir", "--output", "folder"]);
+    refused.fails(2, "tar -xf -");
+}
+
+#[test]
+fn a_load_into_a_source_asks_first() {
+    let both = Both::new();
+    let rows = |folder: &Path| {
+        let db = rusqlite::Connection::open(folder.join("shop.db")).unwrap();
+        db.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    both.change(|folder| {
+        let open = |name: &str| rusqlite::Connection::open(folder.join(name)).unwrap();
+        open("shop.db").execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2);").unwrap();
+        open("other.db").execute_batch("CREATE TABLE t (x);").unwrap();
+    });
+    both.say(&["instance", "add", "shop", "--source", "sqlite:PLACE/shop.db"], 0);
+    both.say(&["load", "shop", "other.db"], 4);
+    both.say(&["load", "shop", "other.db", "--confirm", "yes"], 4);
+    both.change(|folder| assert_eq!(rows(&folder), 2));
+    both.say(&["load", "shop", "other.db", "--confirm", "RESTORE"], 0);
+    both.change(|folder| assert_eq!(rows(&folder), 0));
+    both.say(&["restore", "undo", "shop", "--confirm", "RESTORE"], 0);
+    both.change(|folder| assert_eq!(rows(&folder), 2));
+}
+
+#[test]
+fn what_is_cut_goes_on() {
+    let both = Both::new();
+    let (service, bytes) = (&both.service, noise(9 << 20));
+    fs::write(service.place.path("dump.bin"), &bytes).unwrap();
+    let cutter = Cutter::before(&service.url, 2 << 20);
+    let by = |arguments: &[&str]| Done::of(service.command_by(&cutter.url, arguments).output().unwrap());
+    by(&["load", "graph", "dump.bin"]).succeeds();
+    assert!(cutter.cuts() >= 3, "the upload was cut {} times", cutter.cuts());
+    let before = cutter.cuts();
+    by(&["export", "graph@latest", "--format", "tar", "--output", "out.tar"]).succeeds();
+    assert!(cutter.cuts() >= before + 3, "the download was cut {} times", cutter.cuts() - before);
+    let tar = fs::read(service.place.path("out.tar")).unwrap();
+    assert!(tar.windows(4096).any(|window| window == &bytes[..4096]) && tar.len() > bytes.len());
+    service.run(&["export", "graph@latest", "--format", "tar", "--output", "whole.tar"]).succeeds();
+    assert!(tar == fs::read(service.place.path("whole.tar")).unwrap());
+    // By standard input nothing can be read a second time.
+    let input = Stdio::from(File::open(service.place.path("dump.bin")).unwrap());
+    let piped = service.command_by(&cutter.url, &["load", "again", "-", "--name-as", "dump.bin"]).stdin(input).output();
+    Done::of(piped.unwrap()).succeeds();
+    service.run(&["export", "again@latest", "--format", "tar", "--output", "again.tar"]).succeeds();
+    let again = fs::read(service.place.path("again.tar")).unwrap();
+    assert!(again.windows(4096).any(|window| window == &bytes[bytes.len() - 4096..]));
+}
