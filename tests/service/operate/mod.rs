@@ -68,6 +68,7 @@ impl Office {
             metrics: self.metrics.clone(),
             overdue_after: Span::hours(2),
             kept: Span::days(30),
+            audit_kept: Span::days(400),
         }
     }
 
