@@ -5,7 +5,6 @@ mod notices;
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod postgres;
 #[path = "../cli/program.rs"]
-#[allow(dead_code, reason = "each test uses a part of it")]
 mod program;
 mod suite;
 mod world;

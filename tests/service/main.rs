@@ -4,7 +4,6 @@
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod postgres;
 #[path = "../cli/program.rs"]
-#[allow(dead_code, reason = "each test uses a part of it")]
 mod program;
 #[path = "../sqlite_common/mod.rs"]
 mod sqlite_common;

@@ -46,10 +46,10 @@ impl Remote {
 
     /// Makes an account.
     pub fn make_account(&self, name: &str, jobs_max: Option<u32>) -> Result<Account> {
-        let mut body: Value = json!({ "name": name });
-        if let Some(jobs_max) = jobs_max {
-            body["jobs_max"] = jobs_max.into();
-        }
+        let body: Value = match jobs_max {
+            Some(jobs_max) => json!({ "name": name, "jobs_max": jobs_max }),
+            None => json!({ "name": name }),
+        };
         self.client.post(&["accounts"], &body)
     }
 }

@@ -43,8 +43,10 @@ impl Restores for Remote {
             )));
         }
         let mut body = wanted(request)?;
-        body["confirm"] = RESTORE.into();
-        body["no_safety"] = request.no_safety.into();
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("confirm".into(), RESTORE.into());
+            fields.insert("no_safety".into(), request.no_safety.into());
+        }
         let result: Value = self.run(&["snapshots", &id, "restore"], &body, teller)?;
         serde_json::from_value(result.clone()).or_else(|_| self.taken_up(request, &id, &result, teller))
     }

@@ -56,7 +56,7 @@ pub struct Gc {
 /// Lets go what is over, and frees what nothing needs: a job.
 pub async fn gc(desk: &Desk, who: &Principal, request: Gc) -> Outcome<JobAnswer> {
     desk.need(who, Right::Operate)?;
-    let job = desk.submit(who, &JobSpec::Gc(work::Gc { full: request.full, ..work::Gc::default() })).await?;
+    let job = desk.submit(who, &JobSpec::Gc(work::Gc { full: request.full })).await?;
     desk.note(who, "account.gc", &who.account, json!({ "job": job.id, "full": request.full })).await?;
     Ok(JobAnswer { job: Job::of(&job) })
 }
@@ -77,7 +77,7 @@ pub async fn verify(desk: &Desk, who: &Principal, request: Verify) -> Outcome<Jo
     if let Some(text) = read_data.as_deref().filter(|text| *text != "all") {
         let number = |text: &str| text.parse::<u32>().ok().filter(|number| (1..=9999).contains(number));
         let parts = text.split_once('/').and_then(|(part, of)| Some((number(part)?, number(of)?)));
-        if !parts.is_some_and(|(part, of)| part <= of) {
+        if parts.is_none_or(|(part, of)| part > of) {
             return Err(Fault::invalid("read_data", "read_data is \"all\", or a part of it such as \"3/30\""));
         }
     }

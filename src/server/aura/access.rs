@@ -14,7 +14,7 @@ use crate::server::api::Refusal;
 use crate::server::auth::{Origin, Principal};
 use crate::server::fault::{Fault, Outcome, Problem};
 
-use super::Face;
+use super::face::Face;
 
 /// What an access token begins with.
 const PREFIX: &str = "aura_";

@@ -12,9 +12,9 @@ use crate::server::auth::Principal;
 use crate::server::catalog::{Job, JobFilter, JobState};
 use crate::server::fault::{Fault, Outcome, Problem};
 
-use super::Face;
 use super::access::Who;
 use super::answer::{accepted, data};
+use super::face::Face;
 use super::snapshots::find as find_snapshot;
 
 /// Aura's types, and the plans that promise what they do.

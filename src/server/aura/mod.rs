@@ -16,6 +16,7 @@
 
 mod access;
 mod answer;
+mod face;
 mod instances;
 mod overwrite;
 mod snapshots;
@@ -36,14 +37,7 @@ use super::actions::Desk;
 use super::api::{Refusal, around};
 use super::fault::{Fault, Problem};
 
-use overwrite::Overwrites;
-
-/// What Aura's face works with.
-#[derive(Clone)]
-struct Face {
-    desk: Arc<Desk>,
-    overwrites: Overwrites,
-}
+use face::{Face, Overwrites};
 
 /// All that is below `/aura`.
 pub fn router(desk: Arc<Desk>) -> Router {

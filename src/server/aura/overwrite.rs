@@ -3,8 +3,6 @@
 //! Without a snapshot one is taken of the source first, and waited for. Such a wait does not outlive the process: then the
 //! snapshot is there, the instance is as it was, and it can be asked for again with that snapshot.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -21,35 +19,14 @@ use crate::server::api::Refusal;
 use crate::server::auth::{Principal, Right};
 use crate::server::fault::Outcome;
 
-use super::Face;
 use super::access::Who;
 use super::answer::accepted;
+use super::face::Face;
 use super::instances::{parse, shown};
 use super::snapshots::find;
 
 /// How often it is looked whether the snapshot is there.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// Instances that wait for a snapshot of another one: account and id.
-#[derive(Clone, Default)]
-pub struct Overwrites(Arc<Mutex<HashSet<(String, String)>>>);
-
-impl Overwrites {
-    /// Whether an instance does.
-    pub fn is_waiting(&self, account: &str, id: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(account.to_string(), id.to_string()))
-    }
-
-    fn set(&self, account: &str, id: &str, is_waiting: bool) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (account.to_string(), id.to_string());
-        if is_waiting {
-            waiting.insert(key);
-        } else {
-            waiting.remove(&key);
-        }
-    }
-}
 
 #[derive(Deserialize)]
 struct Overwrite {

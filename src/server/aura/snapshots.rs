@@ -16,9 +16,9 @@ use crate::server::auth::{Principal, Right};
 use crate::server::catalog::{Job, JobFilter, JobState, Snapshot, SnapshotFilter, from_microseconds, microseconds};
 use crate::server::fault::{Fault, Outcome, Problem};
 
-use super::Face;
 use super::access::Who;
 use super::answer::{accepted, data};
+use super::face::Face;
 
 /// Snapshots of a day at most: one every minute, and some.
 const DAY_MAX: usize = 2000;

@@ -8,9 +8,9 @@ use crate::server::actions::accounts;
 use crate::server::api::Refusal;
 use crate::server::fault::{Fault, Problem};
 
-use super::Face;
 use super::access::Who;
 use super::answer::data;
+use super::face::Face;
 
 /// The account, alone.
 pub async fn list(State(face): State<Face>, Who(who): Who) -> Result<Response, Refusal> {

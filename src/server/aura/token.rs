@@ -16,8 +16,8 @@ use crate::server::api::Refusal;
 use crate::server::auth::{Origin, secret};
 use crate::server::fault::{Fault, Problem};
 
-use super::Face;
 use super::access::{GOOD_FOR_S, seal};
+use super::face::Face;
 
 /// What a client sends.
 #[derive(Default, Deserialize)]

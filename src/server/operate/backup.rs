@@ -216,7 +216,7 @@ impl Backups {
         if tried_us.is_some_and(|tried_us| !self.is_due(tried_us)) {
             return Ok(());
         }
-        let is_collected = self.copies % COLLECT_EVERY == 0;
+        let is_collected = self.copies.is_multiple_of(COLLECT_EVERY);
         let taken = blocking(move || {
             let taken = backup.take()?;
             if is_collected {

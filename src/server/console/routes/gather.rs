@@ -87,7 +87,7 @@ fn health(visitor: &Visitor, row: &InstanceRow, failed: Option<&Snapshot>) -> He
     let is_late = |due: Timestamp| microseconds(visitor.shell.now) - microseconds(due) > LATE_US;
     let since_last = |failed: &&Snapshot| row.last.as_ref().is_none_or(|last| failed.created_at > last.created_at);
     if let Some(stage) = &row.view.unfinished_restore {
-        return match row.job.as_ref().is_some_and(|job| writes(job)) {
+        return match row.job.as_ref().is_some_and(writes) {
             true => Health::Good,
             false => Health::Unfinished(stage.clone()),
         };
