@@ -79,7 +79,7 @@ impl Server {
         let folders = Folders::of(&data);
         let making = folders.clone();
         blocking(move || making.make()).await?;
-        let url = catalog_url(&config, &folders);
+        let url = catalog_url(&config, &folders)?;
         let catalog = Catalog::open(&url, surroundings).await?;
         let plans = Arc::new(plans);
         let (state, parts) = parts(config, folders, catalog, vault, plans, programs.clone()).await?;
@@ -129,7 +129,7 @@ pub async fn rebuild_catalog(start: Start) -> Result<Rebuilt> {
     let folders = Folders::of(&data);
     let making = folders.clone();
     blocking(move || making.make()).await?;
-    let catalog = Catalog::open(&catalog_url(&config, &folders), surroundings).await?;
+    let catalog = Catalog::open(&catalog_url(&config, &folders)?, surroundings).await?;
     let tenants = Arc::new(tenants(&config, &folders, &catalog, vault, plans, programs));
     let rebuilt = rebuild(&catalog, &tenants).await?;
     catalog.close().await;
@@ -201,10 +201,10 @@ async fn parts(
     Ok((state, Parts { bench, scheduler }))
 }
 
-fn catalog_url(config: &Config, folders: &Folders) -> String {
+fn catalog_url(config: &Config, folders: &Folders) -> Result<String> {
     match &config.catalog {
-        Some(url) => url.clone(),
-        None => format!("sqlite://{}", folders.data.join("catalog.sqlite").display()),
+        Some(url) => Ok(url.clone()),
+        None => Ok(format!("sqlite://{}", folders.catalog()?.display())),
     }
 }
 

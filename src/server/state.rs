@@ -1,7 +1,7 @@
 //! What every room of the service shares.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,13 +63,29 @@ impl Folders {
 }
 
 impl Folders {
-    /// Makes those that are not there; only their owner reads them.
+    /// Makes those that are not there. Only their owner reads them; others may pass through the data folder and the one of
+    /// files in between, because a drill's server, which must not run as root, works there in a folder of its own.
     pub fn make(&self) -> Result<()> {
-        for folder in [&self.data, &self.accounts, &self.uploads, &self.exports, &self.staging] {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        let folders = [
+            (&self.data, 0o711),
+            (&self.accounts, 0o700),
+            (&self.uploads, 0o700),
+            (&self.exports, 0o700),
+            (&self.staging, 0o711),
+        ];
+        for (folder, mode) in folders {
+            let made = DirBuilder::new().recursive(true).mode(mode).create(folder);
             made.map_err(|error| Error::target(folder, error))?;
         }
         Ok(())
+    }
+
+    /// Where the embedded catalog is. Its file is made here, so that only its owner reads it: SQLite gives what it makes
+    /// beside it the same rights.
+    pub fn catalog(&self) -> Result<PathBuf> {
+        let path = self.data.join("catalog.sqlite");
+        let made = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        made.map(|_| path.clone()).map_err(|error| Error::target(&path, error))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a person does with an instance, from its first snapshot to its removal, over a real SQLite database.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::{Value, json};
 
 use super::server::{ADMIN, Answer, Api};
@@ -222,5 +224,10 @@ async fn accounts_are_apart_and_one_can_be_destroyed() {
     assert_eq!(Answer::of(api.ask("GET", "/v1/instances", &admin)).await.is(200).json["instances"], json!([]));
     let folder = api.path("data/accounts").join(&id);
     assert!(!folder.join("repository").exists() && folder.exists());
+    // Nobody but its owner reads what the service keeps.
+    for name in ["accounts", "uploads", "exports", "catalog.sqlite"] {
+        let mode = std::fs::metadata(api.path("data").join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+    }
     api.stop().await;
 }

@@ -1,5 +1,6 @@
 //! A server for one test, and who asks it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,6 +107,8 @@ impl Api {
 
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        // A drill's server runs as another user, who must come by here.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
         let mut config = Config { listen: "127.0.0.1:0".parse().unwrap(), ..Config::default() };
         (config.limits.requests_per_second, config.limits.burst) = (100_000, 100_000);
         config.backup.every = snaphold::server::config::Span::seconds(0);

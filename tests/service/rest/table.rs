@@ -106,6 +106,7 @@ pub const ROUTES: &[Route] = &[
     route("get", "/v1/plans", Nothing, READ, none),
     route("get", "/v1/usage", Nothing, READ, none),
     route("get", "/v1/audit", Nothing, ADMINISTER, none),
+    route("get", "/v1/stats", Nothing, READ, none),
     route("post", "/v1/gc", Nothing, OPERATE, empty),
     route("post", "/v1/verify", Nothing, OPERATE, empty),
     route("get", "/v1/webhooks", Nothing, ADMINISTER, none),

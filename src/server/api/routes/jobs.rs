@@ -60,6 +60,19 @@ enum JobKind {
     Policy,
 }
 
+/// A server-sent event.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it stands in the document alone")]
+struct JobEvent {
+    /// `job`.
+    event: String,
+    /// When, microseconds since 1970: what `Last-Event-ID` takes.
+    id: String,
+    /// The job as it was then, as JSON text.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
 /// Which jobs.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -119,7 +132,7 @@ async fn cancel(State(desk): State<Arc<Desk>>, Who(who): Who, Params(id): Params
 /// Server-sent events `job`, each with the job as it is then. The first comes at once.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs",
     params(("id" = String, Path, description = "The job's id")),
-    responses((status = 200, description = "A stream of events", content_type = "text/event-stream", body = String)))]
+    responses((status = 200, description = "A stream of events", content_type = "text/event-stream", body = JobEvent)))]
 async fn job_events(
     State(desk): State<Arc<Desk>>,
     Who(who): Who,
@@ -134,7 +147,7 @@ async fn job_events(
 /// Server-sent events `job`, each with a job as it is then. With `Last-Event-ID`, what changed since then comes first.
 #[utoipa::path(get, path = "/v1/events", tag = "jobs",
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen")),
-    responses((status = 200, description = "A stream of events", content_type = "text/event-stream", body = String)))]
+    responses((status = 200, description = "A stream of events", content_type = "text/event-stream", body = JobEvent)))]
 async fn all_events(State(desk): State<Arc<Desk>>, Who(who): Who, headers: HeaderMap) -> Answer<impl IntoResponse> {
     events::of_account(desk, who, &headers).await
 }
