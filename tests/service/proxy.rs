@@ -79,9 +79,7 @@ fn nginx(place: &Place, program: PathBuf, service: &str) -> Nginx {
 fn behind_nginx_events_and_uploads_go_through_as_they_come() {
     let Some(program) = program("behind_nginx_events_and_uploads_go_through_as_they_come") else { return };
     let place = Place::bare();
-    fs::write(place.path("snaphold.toml"), "[proxy]\ntrusted = [\"127.0.0.1\"]\n").unwrap();
-    let config = place.text_path("snaphold.toml");
-    let mut served = Served::start(&place, &["--config", &config]);
+    let mut served = Served::start(&place, "[proxy]\ntrusted = [\"127.0.0.1\"]\n");
     served.add_shop(&place, "books", "first");
     let nginx = nginx(&place, program, &served.url);
     let behind = std::mem::replace(&mut served.url, format!("http://127.0.0.1:{}", nginx.port));

@@ -17,12 +17,17 @@ pub struct Served {
 }
 
 impl Served {
-    /// Starts it over the place's folder `data`.
-    pub fn start(place: &Place, arguments: &[&str]) -> Self {
+    /// Starts it over the place's folder `data`, with more lines of config.
+    pub fn start(place: &Place, config: &str) -> Self {
+        // Tests ask again and again without a pause.
+        let limits = "[limits]\nrequests_per_second = 100000\nburst = 100000\n";
+        std::fs::write(place.path("snaphold.toml"), format!("{limits}{config}")).unwrap();
+        let config = place.text_path("snaphold.toml");
         let log = std::fs::File::options().create(true).append(true).open(place.path("log")).unwrap();
         let data = place.text_path("data");
-        let mut command = place.command(["serve", "--listen", "127.0.0.1:0", "--json", "--data", &data]);
-        command.args(arguments).env("SNAPHOLD_ADMIN_TOKEN", ADMINISTRATOR).stderr(log);
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--json", "--data", &data, "--config", &config];
+        let mut command = place.command(arguments);
+        command.env("SNAPHOLD_ADMIN_TOKEN", ADMINISTRATOR).stderr(log);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

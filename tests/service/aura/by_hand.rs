@@ -71,7 +71,7 @@ fn refused((status, body): (u16, Value), expected: u16, words: &str) {
 #[test]
 fn an_instance_is_overwritten_with_a_snapshot_of_another() {
     let place = Place::bare();
-    let served = Served::start(&place, &[]);
+    let served = Served::start(&place, "");
     let (books, copy) = (served.add_shop(&place, "books", "first"), served.add_shop(&place, "copy", "other"));
     let client = Client::of(&served, &["admin"]);
     let tenant = account(&served);
@@ -115,7 +115,7 @@ fn an_instance_is_overwritten_with_a_snapshot_of_another() {
 #[test]
 fn instances_are_made_empty_and_from_snapshots() {
     let place = Place::bare();
-    let served = Served::start(&place, &[]);
+    let served = Served::start(&place, "");
     let books = served.add_shop(&place, "books", "first");
     let client = Client::of(&served, &["admin"]);
     let tenant = account(&served);
@@ -151,7 +151,7 @@ fn instances_are_made_empty_and_from_snapshots() {
 #[test]
 fn what_is_refused_is_said_as_aura_does() {
     let place = Place::bare();
-    let served = Served::start(&place, &[]);
+    let served = Served::start(&place, "");
     let books = served.add_shop(&place, "books", "first");
     let url = format!("{}/aura/oauth/token", served.url);
     let post = || served.client.post(&url);

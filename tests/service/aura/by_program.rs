@@ -60,7 +60,7 @@ fn aura_cli_works_unchanged() {
         return;
     };
     let place = Place::bare();
-    let served = Served::start(&place, &[]);
+    let served = Served::start(&place, "");
     let (books, copy) = (served.add_shop(&place, "books", "first"), served.add_shop(&place, "copy", "other"));
     let cli = AuraCli { program, place: &place, url: served.url.clone() };
     let (id, text) = token(&served, &["admin"]);
