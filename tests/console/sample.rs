@@ -488,13 +488,18 @@ pub fn comparison() -> Difference {
     };
     let file = |path: &str, change: &str, new: u64, gone: u64| FileChange {
         path: path.into(),
+        path_hex: None,
         change: change.into(),
+        differs: Vec::new(),
         bytes_new: new,
         bytes_gone: gone,
+        before: None,
+        after: None,
     };
     Difference {
         from: "a".into(),
         to: "b".into(),
+        has_items: true,
         summary: DifferenceSummary {
             added: 2,
             removed: 1,
@@ -520,6 +525,7 @@ pub fn comparison() -> Difference {
 pub fn contents(by_items: bool) -> Contents {
     let file = |path: &str, kind: &str, size: u64, target: Option<&str>| FileItem {
         path: path.into(),
+        path_hex: None,
         kind: kind.into(),
         mode: if kind == "directory" { 0o755 } else { 0o640 },
         uid: 1000,
@@ -543,5 +549,10 @@ pub fn contents(by_items: bool) -> Contents {
         file("media/2026/index <old>.html", "file", 12 * KIB, None),
     ];
     let items = vec![item("public.customers", 88_211), item("public.orders", 1_284_113)];
-    Contents { path: "media/2026".into(), items: Items { files, items, truncated: true }, by_items, has_items: true }
+    Contents {
+        path: "media/2026".into(),
+        items: Items { files, items, has_items: true, truncated: true, next: Some("more".into()) },
+        by_items,
+        has_items: true,
+    }
 }
