@@ -70,7 +70,8 @@ impl Hand {
 
     /// Clicks what has these words: a button, a link.
     pub async fn clicks(&self, words: &str) {
-        let shown = "[...document.querySelectorAll('dialog[open] a, dialog[open] button, main a, main button, nav a, summary, [role=menuitem]')]
+        // What a dialog covers cannot be clicked.
+        let shown = "[...(document.querySelector('dialog[open]') || document).querySelectorAll('a, button, summary')]
             .filter((e) => e.offsetParent !== null || e.closest(':popover-open, dialog[open]'))";
         let found = format!("{shown}.find((e) => e.innerText.trim() === words)");
         self.until(&found, words).await;

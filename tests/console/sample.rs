@@ -499,6 +499,7 @@ pub fn comparison() -> Difference {
     Difference {
         from: "a".into(),
         to: "b".into(),
+        has_items: true,
         summary: DifferenceSummary {
             added: 2,
             removed: 1,
@@ -512,7 +513,6 @@ pub fn comparison() -> Difference {
             item("public.coupons", "added", None),
             item("public.legacy", "removed", None),
         ],
-        has_items: true,
         files: vec![
             file("base/16384/24601", "changed", 18 * MIB, 9 * MIB),
             file("pg_wal/000000010000000A00000042", "added", 13 * MIB, 0),
@@ -549,6 +549,10 @@ pub fn contents(by_items: bool) -> Contents {
         file("media/2026/index <old>.html", "file", 12 * KIB, None),
     ];
     let items = vec![item("public.customers", 88_211), item("public.orders", 1_284_113)];
-    let items = Items { files, items, has_items: true, truncated: true, next: None };
-    Contents { path: "media/2026".into(), items, by_items, has_items: true }
+    Contents {
+        path: "media/2026".into(),
+        items: Items { files, items, has_items: true, truncated: true, next: Some("more".into()) },
+        by_items,
+        has_items: true,
+    }
 }

@@ -182,6 +182,10 @@ pub async fn create(desk: &Desk, who: &Principal, request: NewInstance) -> Outco
     let instance = Instance::of(&desk.instance(who, &name).await?)?;
     let detail = json!({ "name": name, "source": instance.source, "plan": instance.plan });
     desk.note(who, "instance.create", &instance.id, detail).await?;
+    if due_us.is_some() {
+        // Where snapshots are taken by themselves, a new instance has its first one now.
+        desk.submit(who, &JobSpec::Policy(work::Policy { instance: name, no_check: false })).await?;
+    }
     Ok(instance)
 }
 

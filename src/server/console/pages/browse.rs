@@ -6,7 +6,7 @@ use crate::server::actions::inside::{DatabaseItem, FileItem};
 use crate::server::actions::snapshots::Snapshot;
 use crate::server::console::layout::page;
 use crate::server::console::link;
-use crate::server::console::parts::basics::{empty, heading, icon, notice};
+use crate::server::console::parts::basics::{empty, heading, icon};
 use crate::server::console::parts::menu::{Item, menu};
 use crate::server::console::parts::text::{count, exact, size};
 use crate::server::console::view::{Contents, Section, Shell};
@@ -29,7 +29,12 @@ pub fn browse(shell: &Shell, view: &Snapshot, contents: &Contents) -> Markup {
         }
         @if contents.by_items { (items(shell, view, &contents.items.items)) }
         @else { (files(shell, view, &here, contents)) }
-        @if contents.items.truncated { (notice("calm", "There is more than is shown. Go into a folder, or use the API or the command line for all of it.")) }
+        @if let Some(next) = &contents.items.next {
+            @let show = if contents.by_items { "" } else { "files" };
+            nav class="pages" aria-label="Pages" {
+                a class="button" rel="next" href=(link::with_query(&here, &[("show", show), ("path", &contents.path), ("after", next)])) { "More" (icon("chevron")) }
+            }
+        }
     };
     page(shell, Section::Backups, &format!("{} · {title} · contents", view.instance), body)
 }

@@ -64,12 +64,12 @@ pub fn compare(shell: &Shell, before: &Snapshot, after: &Snapshot, found: &Diffe
     page(shell, Section::Backups, &format!("{} · {from} to {to}", after.instance), body)
 }
 
-fn what(change: &str) -> Markup {
+fn what(change: &str, differs: &[String]) -> Markup {
     match change {
         "added" => badge("ok", "Added"),
         "removed" => badge("bad", "Removed"),
-        "changed" => badge("run", "Changed"),
-        _ => badge("calm", "Owner, mode or time"),
+        _ if differs == ["metadata"] => badge("calm", "Owner, mode or time"),
+        _ => badge("run", "Changed"),
     }
 }
 
@@ -82,7 +82,7 @@ fn item_table(items: &[ItemChange]) -> Markup {
                     tr {
                         th scope="row" class="lead" { (item.name) @if let Some(component) = &item.component { span class="sub" { (component) } } }
                         td data-label="Kind" { (item.kind) }
-                        td data-label="Change" { (what(&item.change)) }
+                        td data-label="Change" { (what(&item.change, &[])) }
                         td data-label="Rows" class="number" { @if let Some((before, after)) = item.rows { (count(before)) " → " (count(after)) } @else { span class="quiet" { "–" } } }
                         td data-label="New" class="number" { (item.bytes_new.map_or_else(|| "–".into(), size)) }
                         td data-label="Gone" class="number" { (item.bytes_gone.map_or_else(|| "–".into(), size)) }
@@ -101,7 +101,7 @@ fn file_table(changes: &[FileChange]) -> Markup {
                 @for change in changes {
                     tr {
                         th scope="row" class="lead" { code { (change.path) } }
-                        td data-label="Change" { (what(&change.change)) }
+                        td data-label="Change" { (what(&change.change, &change.differs)) }
                         td data-label="New" class="number" { (size(change.bytes_new)) }
                         td data-label="Gone" class="number" { (size(change.bytes_gone)) }
                     }

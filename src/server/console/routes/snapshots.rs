@@ -46,6 +46,7 @@ pub struct Asking {
     show: Option<String>,
     to: Option<String>,
     plan: Option<String>,
+    after: Option<String>,
 }
 
 fn some(text: Option<String>) -> Option<String> {
@@ -244,16 +245,20 @@ pub async fn browse(visitor: Visitor, Path(id): Path<String>, Query(asking): Que
     let page = async {
         let view = found(&visitor, &id).await?;
         let path = some(asking.path).unwrap_or_default();
-        let list = async |of_database: bool| {
-            let asked =
-                ListItems { path: path.clone(), of_database, limit: Some(ENTRIES), cursor: None, is_recursive: false };
+        let after = some(asking.after);
+        let wants_files = asking.show.as_deref() == Some("files");
+        let list = async |of_database: bool, cursor: Option<String>, limit: usize| {
+            let path = path.clone();
+            let asked = ListItems { path, of_database, cursor, limit: Some(limit), is_recursive: false };
             inside::items(&visitor.desk, &visitor.who, &id, asked).await
         };
-        let wants_files = asking.show.as_deref() == Some("files");
-        let tables = list(true).await?;
-        let has_items = !tables.items.is_empty();
+        let tables = match wants_files {
+            true => list(true, None, 1).await?,
+            false => list(true, after.clone(), ENTRIES).await?,
+        };
+        let has_items = tables.has_items;
         let by_items = has_items && !wants_files;
-        let items: Items = if by_items { tables } else { list(false).await? };
+        let items: Items = if by_items { tables } else { list(false, after, ENTRIES).await? };
         Ok(browse::browse(&visitor.shell, &view, &Contents { path, items, by_items, has_items }))
     };
     visitor.show(HERE, page.await)
