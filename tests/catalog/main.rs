@@ -1,5 +1,6 @@
 //! The service's catalog: one suite, run on the embedded SQLite and on a PostgreSQL of its own.
 
+mod notices;
 #[path = "../postgres/server.rs"]
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod postgres;

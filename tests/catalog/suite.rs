@@ -9,6 +9,7 @@ use snaphold::server::catalog::{
     Catalog, Claimed, Cursor, Ending, Job, JobFilter, JobState, NewAudit, NewJob, NewToken, Role, SnapshotFilter,
 };
 
+use crate::notices;
 use crate::world::{SECOND, World};
 
 pub async fn run(url: &str, world: &Arc<World>) {
@@ -21,6 +22,7 @@ pub async fn run(url: &str, world: &Arc<World>) {
     claimed_once(&catalog, url, world).await;
     pages(&catalog, world).await;
     audit(&catalog).await;
+    notices::run(&catalog, world).await;
     // The tables are brought up to date once: a second opening finds what the first one wrote.
     let again = Catalog::open(url, world.surroundings()).await.unwrap();
     assert_eq!(again.accounts().await.unwrap().len(), catalog.accounts().await.unwrap().len());

@@ -1,10 +1,21 @@
 //! The web console in a real browser.
 
 mod browser;
+mod hand;
 mod look;
+#[path = "../postgres/server.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod postgres;
 mod preview;
+#[path = "../cli/program.rs"]
+mod program;
+#[path = "../redis/server.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod redis;
 mod sample;
 mod server;
+mod site;
+mod walk;
 
 use std::path::PathBuf;
 
@@ -55,6 +66,27 @@ async fn every_page_is_accessible_in_both_themes_on_a_desktop_and_a_phone() {
     }
     browser.quit().await.unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_page_is_found() {
+    if !browser::is_there("what_is_wrong_with_a_page") {
+        return;
+    }
+    let address = format!("http://{}", server::start(0).await);
+    let driver = browser::Driver::start();
+    let browser = driver.browser("broken").await;
+    look::bring_axe(&browser).await;
+    look::as_on(&browser, PHONE).await;
+    browser.goto(format!("{address}/broken")).await.unwrap();
+    let (axe, wide, said) =
+        (look::axe(&browser, &[]).await, look::too_wide(&browser).await, look::complaints(&browser).await);
+    let title = browser.title().await.unwrap();
+    browser.quit().await.unwrap();
+    assert!(axe.iter().any(|line| line.starts_with("label ")), "{axe:?}");
+    assert!(wide.iter().any(|line| line.contains("<svg")), "{wide:?}");
+    assert!(said.iter().any(|line| line.contains("Content Security Policy")), "{said:?}");
+    assert_eq!(title, "Broken", "the policy lets no script of a page run");
 }
 
 /// For looking at pages while they are made: SNAPHOLD_PREVIEW=8123 names the port. Ends when a key is pressed.

@@ -488,9 +488,13 @@ pub fn comparison() -> Difference {
     };
     let file = |path: &str, change: &str, new: u64, gone: u64| FileChange {
         path: path.into(),
+        path_hex: None,
         change: change.into(),
+        differs: Vec::new(),
         bytes_new: new,
         bytes_gone: gone,
+        before: None,
+        after: None,
     };
     Difference {
         from: "a".into(),
@@ -508,6 +512,7 @@ pub fn comparison() -> Difference {
             item("public.coupons", "added", None),
             item("public.legacy", "removed", None),
         ],
+        has_items: true,
         files: vec![
             file("base/16384/24601", "changed", 18 * MIB, 9 * MIB),
             file("pg_wal/000000010000000A00000042", "added", 13 * MIB, 0),
@@ -520,6 +525,7 @@ pub fn comparison() -> Difference {
 pub fn contents(by_items: bool) -> Contents {
     let file = |path: &str, kind: &str, size: u64, target: Option<&str>| FileItem {
         path: path.into(),
+        path_hex: None,
         kind: kind.into(),
         mode: if kind == "directory" { 0o755 } else { 0o640 },
         uid: 1000,
@@ -543,5 +549,6 @@ pub fn contents(by_items: bool) -> Contents {
         file("media/2026/index <old>.html", "file", 12 * KIB, None),
     ];
     let items = vec![item("public.customers", 88_211), item("public.orders", 1_284_113)];
-    Contents { path: "media/2026".into(), items: Items { files, items, truncated: true }, by_items, has_items: true }
+    let items = Items { files, items, has_items: true, truncated: true, next: None };
+    Contents { path: "media/2026".into(), items, by_items, has_items: true }
 }

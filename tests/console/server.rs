@@ -56,6 +56,14 @@ async fn asset(Path(file): Path<String>) -> Response {
     }
 }
 
+/// A page with something wrong for each of those who look.
+async fn broken() -> Response {
+    let page = "<!DOCTYPE html><html lang=en><title>Broken</title><main><h1>Broken</h1><input name=unlabelled>\
+        <div style='width: 9000px'>wide</div><p>too wide, too: <svg width=4000 height=10></svg></p>\
+        <script>document.title = 'changed'</script></main>";
+    ([(header::CONTENT_SECURITY_POLICY, assets::CONTENT_SECURITY_POLICY)], Html(page)).into_response()
+}
+
 async fn events() -> Response {
     ([(header::CONTENT_TYPE, "text/event-stream")], "").into_response()
 }
@@ -68,7 +76,8 @@ pub async fn start(port: u16) -> SocketAddr {
         .route("/console/snapshots/{id}/restore/plan", get(plan))
         .route("/console/instances/{id}/{tab}", get(form))
         .route("/console/assets/{file}", get(asset))
-        .route("/console/events", get(events));
+        .route("/v1/events", get(events))
+        .route("/broken", get(broken));
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });

@@ -50,7 +50,7 @@ fn folders_and_files_are_listed() {
         assert_eq!(names("link", recursive), ["link"]);
     }
     let top = listed(&place, &snapshot, "", false).unwrap();
-    let about: Vec<_> = top.iter().map(|entry| (entry.about.kind, entry.about.size)).collect();
+    let about: Vec<_> = top.iter().map(|entry| (&*entry.about.kind, entry.about.size)).collect();
     assert_eq!(about, [("directory", 70_003), ("file", 0), ("symlink", 0), ("file", 1)]);
     assert_eq!(top[2].about.target.as_deref(), Some("a/z"));
     assert_eq!(top[3].path_hex.as_deref(), Some("6f6464ff"));

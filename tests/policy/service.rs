@@ -90,7 +90,7 @@ fn a_plan_with_a_cadence_is_followed_and_its_snapshots_expire() {
     assert!((3..=4).contains(&usable(&service, "shop")));
     assert_eq!((usable(&service, "free"), usable(&service, "own")), (0, 0));
     let free = service.policy("free").unwrap();
-    assert_eq!((free.origin, free.policy.is_none(), free.next.len()), ("none", true, 0));
+    assert_eq!((&*free.origin, free.policy.is_none(), free.next.len()), ("none", true, 0));
     assert!(free.notes[0].contains("has no snapshots"));
 }
 
@@ -106,7 +106,7 @@ fn a_policy_of_its_own_is_kept_within_the_plan() {
     }
     let retain = PolicyEdit { retain_ns: Some(Some(2 * DAY)), ..hours("2") };
     let view = service.set_policy("shop", retain).unwrap();
-    assert_eq!((view.origin, view.next.len()), ("own", 5));
+    assert_eq!((&*view.origin, view.next.len()), ("own", 5));
     run(&service);
     world.pass(DAY);
     let taken = run(&service).taken;
@@ -215,7 +215,7 @@ fn what_a_dead_process_left_is_found_or_done_again() {
     assert_eq!(service.policy("shop").unwrap().last.unwrap().status, "interrupted");
     let found = run(&service);
     assert_eq!(found.taken[0].snapshot.id, done.snapshot.id);
-    assert_eq!((usable(&service, "shop"), service.policy("shop").unwrap().last.unwrap().status), (1, "done"));
+    assert_eq!((usable(&service, "shop"), service.policy("shop").unwrap().last.unwrap().status.into_owned()), (1, "done".to_string()));
     // Dead, and nothing is there since: it is taken.
     let now = Timestamp::from_nanosecond(i128::from(service.repo().now_ns())).unwrap();
     set(&|run| (run.outcome, run.began_at_ns) = (RunOutcome::Running, now.as_nanosecond() as i64));

@@ -45,7 +45,7 @@ fn a_cancelled_snapshot_leaves_the_word_that_it_was() {
                 match done {
                     Ok(_) => assert_eq!(view.status, "completed"),
                     Err(_) => {
-                        assert_eq!((view.status, view.reason.as_deref()), ("failed", Some("it was cancelled")));
+                        assert_eq!((&*view.status, view.reason.as_deref()), ("failed", Some("it was cancelled")));
                         // Who is asked again all the same takes it, and its record takes the other's place.
                         account.again(job).unwrap();
                         let same = account.views().into_iter().filter(|other| other.id == view.id);

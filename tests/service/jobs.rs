@@ -42,7 +42,7 @@ fn a_snapshot_that_failed_stays_failed_with_its_reason() {
     fs::rename(&aside, &path).unwrap();
     let after = aftermath(&snapshot("shop", &id), &account.service()).unwrap();
     let [failed] = after.snapshots.as_slice() else { panic!("{after:?}") };
-    assert_eq!((failed.id.as_str(), failed.status), (id.as_str(), "failed"));
+    assert_eq!((failed.id.as_str(), &*failed.status), (id.as_str(), "failed"));
     assert_eq!(failed.reason, Some(error.to_string()));
     assert_eq!(account.again(&snapshot("shop", &id)).unwrap_err().to_string(), error.to_string());
     assert_eq!(account.usable("shop").len(), 0);
@@ -234,7 +234,7 @@ fn a_deletion_gc_and_what_expired_are_told_to_whoever_keeps_lists() {
     let newest = account.take("shop");
     let job = JobSpec::Delete(work::Delete { snapshot: deleted.clone(), grace_ns: None });
     for done in [account.perform(&job).unwrap(), account.again(&job).unwrap()] {
-        assert_eq!((done.snapshots[0].id.as_str(), done.snapshots[0].status), (deleted.as_str(), "deleting"));
+        assert_eq!((done.snapshots[0].id.as_str(), &*done.snapshots[0].status), (deleted.as_str(), "deleting"));
         let grace = done.snapshots[0].purge_after.unwrap().duration_since(done.snapshots[0].deleted_at.unwrap());
         assert_eq!(grace.as_hours(), 48);
     }
@@ -309,7 +309,7 @@ fn a_policy_is_followed_once_and_says_when_to_look_again() {
     let all = account.service().next_due_of_all().unwrap();
     assert_eq!((all.len(), all[0].instance.as_str()), (1, "shop"));
     let done = account.perform(&job).unwrap();
-    assert_eq!((done.snapshots.len(), done.snapshots[0].kind), (1, "scheduled"));
+    assert_eq!((done.snapshots.len(), &*done.snapshots[0].kind), (1, "scheduled"));
     account.dies();
     assert_eq!(account.again(&job).unwrap().snapshots.len(), 0);
     assert!(account.service().next_due_of("shop").unwrap().unwrap() > now(&account));

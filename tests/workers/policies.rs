@@ -208,7 +208,7 @@ async fn simulate(begin: &str, until: &str, outages: &[(&str, &str)]) {
             .collect();
         times.sort_unstable();
         let expected = expected(slots, &outages, until);
-        assert!(expected.len() > 3, "{name}");
+        assert!(!expected.is_empty(), "{name}");
         assert_eq!(times.len(), expected.len(), "{name}: {:?}", taken_times(&times));
         for (time, look) in times.iter().zip(&expected) {
             // A moment passes while the others that are due have their turn.

@@ -134,7 +134,7 @@ pub async fn get(desk: &Desk, who: &Principal, id: &str) -> Outcome<Instance> {
 #[serde(deny_unknown_fields)]
 pub struct NewInstance {
     /// Its name: up to 64 letters, digits, `.`, `_` and `-`, a letter or digit first.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     pub name: String,
     /// Where its data is: `postgres://user@host/db`, `mariadb://…`, `redis://…`, `sqlite:/path`, `files:/path`,
     /// `neo4j:/home#db`, `env:/file.toml`. Left out: it lives in the repository alone, and dumps are loaded into it.

@@ -199,7 +199,7 @@ async fn noted(desk: &Desk, who: &Principal, action: &str, id: &str, job: Stored
 #[serde(deny_unknown_fields)]
 pub struct Clone {
     /// Its name.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     pub name: String,
     /// Where the data goes, which must be empty or not be there yet; left out: it lives in the repository alone.
     pub source: Option<String>,

@@ -68,7 +68,7 @@ pub async fn list(desk: &Desk, who: &Principal) -> Outcome<Webhooks> {
 #[serde(deny_unknown_fields)]
 pub struct NewWebhook {
     /// Where it is posted to: `https://…`.
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, pattern = "^https?://", example = "https://example.com/hooks")]
     pub url: String,
     /// Of what: `snapshot.completed`, `snapshot.failed`, `restore.completed`, …; left out: of everything.
     #[serde(default)]

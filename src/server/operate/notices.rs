@@ -47,6 +47,8 @@ pub struct Notices {
     pub overdue_after: Span,
     /// How long what was told is kept.
     pub kept: Span,
+    /// How long audit entries are kept.
+    pub audit_kept: Span,
 }
 
 impl Notices {
@@ -110,7 +112,8 @@ impl Notices {
             return Ok(());
         }
         look_for_overdue(&self.catalog, &self.plans, self.overdue_after, &self.notifier).await?;
-        let before_us = self.catalog.now_us().saturating_sub(self.kept.as_us());
-        self.catalog.forget_notices(before_us).await.map(drop)
+        let before_us = |kept: Span| self.catalog.now_us().saturating_sub(kept.as_us());
+        self.catalog.forget_notices(before_us(self.kept)).await?;
+        self.catalog.forget_audit(before_us(self.audit_kept)).await.map(drop)
     }
 }

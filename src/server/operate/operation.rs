@@ -73,6 +73,7 @@ impl Operation {
             metrics: metrics.clone(),
             overdue_after: config.scheduler.overdue_after,
             kept: config.retention.deliveries,
+            audit_kept: config.retention.audit,
             catalog,
         };
         Ok(Self { metrics, notices, backups, routes })

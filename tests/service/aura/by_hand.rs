@@ -10,6 +10,9 @@ use crate::served::{Served, answer, value, word};
 
 use super::{account, token};
 
+const FORM: &str = "application/x-www-form-urlencoded";
+const GRANT: &str = "grant_type=client_credentials";
+
 /// A client with credentials.
 struct Client<'s> {
     served: &'s Served,
@@ -20,9 +23,8 @@ impl<'s> Client<'s> {
     fn of(served: &'s Served, scopes: &[&str]) -> Self {
         let (id, text) = token(served, scopes);
         let own = text.rsplit('_').next().unwrap().to_string();
-        let form = [("grant_type", "client_credentials")];
         let url = format!("{}/aura/oauth/token", served.url);
-        let grant = value(served.client.post(url).basic_auth(id, Some(own)).form(&form));
+        let grant = value(served.client.post(url).basic_auth(id, Some(own)).header("content-type", FORM).body(GRANT));
         assert_eq!(grant["token_type"], "bearer");
         assert!(grant["expires_in"].as_i64().unwrap() > 600);
         Self { served, access: grant["access_token"].as_str().unwrap().to_string() }
@@ -153,16 +155,15 @@ fn what_is_refused_is_said_as_aura_does() {
     let books = served.add_shop(&place, "books", "first");
     let url = format!("{}/aura/oauth/token", served.url);
     let post = || served.client.post(&url);
-    let form = [("grant_type", "client_credentials")];
     let (id, text) = token(&served, &["admin"]);
-    let wrong = answer(post().basic_auth(&id, Some("0".repeat(48))).form(&form));
+    let wrong = answer(post().basic_auth(&id, Some("0".repeat(48))).header("content-type", FORM).body(GRANT));
     assert_eq!((wrong.0, &wrong.1["error"]), (401, &json!("invalid_client")));
-    assert_eq!(answer(post().form(&form)).0, 401);
-    let password = answer(post().basic_auth(&id, Some(&text)).form(&[("grant_type", "password")]));
+    assert_eq!(answer(post().header("content-type", FORM).body(GRANT)).0, 401);
+    let password = answer(post().basic_auth(&id, Some(&text)).header("content-type", FORM).body("grant_type=password"));
     assert_eq!((password.0, &password.1["error"]), (400, &json!("unsupported_grant_type")));
     // In the form, and with the whole token as the secret.
-    let whole = [("grant_type", "client_credentials"), ("client_id", &id), ("client_secret", &text)];
-    let access = value(post().form(&whole))["access_token"].as_str().unwrap().to_string();
+    let whole = format!("{GRANT}&client_id={id}&client_secret={text}");
+    let access = value(post().header("content-type", FORM).body(whole))["access_token"].as_str().unwrap().to_string();
     let client = Client { served: &served, access };
     client.good("/v1/instances");
 

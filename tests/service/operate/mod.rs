@@ -68,6 +68,7 @@ impl Office {
             metrics: self.metrics.clone(),
             overdue_after: Span::hours(2),
             kept: Span::days(30),
+            audit_kept: Span::days(400),
         }
     }
 
@@ -107,8 +108,8 @@ impl Office {
         let view = SnapshotView {
             id: id.into(),
             instance: instance.into(),
-            kind: "scheduled",
-            status: "completed",
+            kind: "scheduled".into(),
+            status: "completed".into(),
             reason: None,
             created_at: now,
             finished_at: Some(now),

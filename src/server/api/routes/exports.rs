@@ -17,7 +17,7 @@ use crate::server::api::problem::Answer;
 use crate::server::api::respond::accepted;
 use crate::server::auth::{Origin, Principal, Rights};
 
-use super::kind::Routes;
+use super::kind::{FileBytes, Routes};
 
 pub fn routes() -> Routes {
     Routes::new()
@@ -68,8 +68,8 @@ async fn get(State(desk): State<Arc<Desk>>, Who(who): Who, Params(id): Params<St
         ("Range" = Option<String>, Header, description = "One range of bytes, such as `bytes=1000-`"),
         ("If-Range" = Option<String>, Header, description = "Its ETag: then all of it comes where it is another file")),
     responses(
-        (status = 200, description = "Its bytes", content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 206, description = "A part of its bytes", content_type = "application/octet-stream", body = Vec<u8>)))]
+        (status = 200, description = "Its bytes", content_type = "application/octet-stream", body = FileBytes),
+        (status = 206, description = "A part of its bytes", content_type = "application/octet-stream", body = FileBytes)))]
 async fn content(
     State(desk): State<Arc<Desk>>,
     Who(who): Who,
@@ -117,8 +117,8 @@ async fn link(
         ("Range" = Option<String>, Header, description = "One range of bytes, such as `bytes=1000-`"),
         ("If-Range" = Option<String>, Header, description = "Its ETag: then all of it comes where it is another file")),
     responses(
-        (status = 200, description = "Its bytes", content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 206, description = "A part of its bytes", content_type = "application/octet-stream", body = Vec<u8>)))]
+        (status = 200, description = "Its bytes", content_type = "application/octet-stream", body = FileBytes),
+        (status = 206, description = "A part of its bytes", content_type = "application/octet-stream", body = FileBytes)))]
 async fn by_link(
     State(desk): State<Arc<Desk>>,
     Params(link): Params<String>,

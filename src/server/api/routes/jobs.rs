@@ -66,8 +66,10 @@ enum JobKind {
 #[into_params(parameter_in = Query)]
 struct List {
     /// In this status.
+    #[param(inline)]
     status: Option<JobStatus>,
     /// Of this kind.
+    #[param(inline)]
     kind: Option<JobKind>,
     /// About this instance, by id or name.
     instance: Option<String>,

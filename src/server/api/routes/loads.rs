@@ -20,7 +20,7 @@ use crate::server::api::receive::{self, UPLOAD_LENGTH, UPLOAD_OFFSET};
 use crate::server::api::respond::{accepted, created};
 use crate::server::fault::{Fault, Problem};
 
-use super::kind::Routes;
+use super::kind::{FileBytes, Routes};
 
 pub fn routes() -> Routes {
     Routes::new()
@@ -68,7 +68,7 @@ struct LoadQuery {
 
 /// Upload a dump in one go, and load it
 #[utoipa::path(post, path = "/v1/instances/{id}/loads/file", tag = "loads",
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content = FileBytes, content_type = "application/octet-stream"),
     params(("id" = String, Path, description = "The instance's id or name"), LoadQuery),
     responses((status = 202, description = "A job loads it", body = Taking)))]
 async fn load(
@@ -121,7 +121,8 @@ async fn get(State(desk): State<Arc<Desk>>, Who(who): Who, Params(id): Params<St
 ///
 /// Its bytes come after those that are there: `Upload-Offset` says how many. Where a part was cut, what came of it stays.
 #[utoipa::path(patch, path = "/v1/loads/{id}", tag = "loads",
-    request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
+    request_body(content(
+        (FileBytes = "application/octet-stream"), (FileBytes = "application/offset+octet-stream"))),
     params(("id" = String, Path, description = "The upload's id"),
         ("Upload-Offset" = u64, Header, description = "Bytes that are there already")),
     responses((status = 204, description = "They are there, durably: `Upload-Offset` says how many now")))]

@@ -81,14 +81,17 @@ pub fn word(value: &impl Serialize) -> Option<String> {
 #[into_params(parameter_in = Query)]
 pub struct ListOfInstance {
     /// Of this type.
+    #[param(inline)]
     r#type: Option<SnapshotType>,
     /// In this status.
+    #[param(inline)]
     status: Option<SnapshotStatus>,
     /// Begun at or after this time.
     from: Option<Timestamp>,
     /// Begun before this time.
     until: Option<Timestamp>,
     /// `-created_at`, newest first, or `created_at`.
+    #[param(inline)]
     sort: Option<Sort>,
     /// Snapshots on a page.
     #[param(minimum = 1, maximum = 500)]
@@ -120,14 +123,17 @@ struct List {
     /// Of this instance, by id or name.
     instance: Option<String>,
     /// Of this type.
+    #[param(inline)]
     r#type: Option<SnapshotType>,
     /// In this status.
+    #[param(inline)]
     status: Option<SnapshotStatus>,
     /// Begun at or after this time.
     from: Option<Timestamp>,
     /// Begun before this time.
     until: Option<Timestamp>,
     /// `-created_at`, newest first, or `created_at`.
+    #[param(inline)]
     sort: Option<Sort>,
     /// Snapshots on a page.
     #[param(minimum = 1, maximum = 500)]
@@ -264,6 +270,7 @@ struct ItemsQuery {
     /// With all below it.
     recursive: Option<bool>,
     /// `files`, or `items`: tables and keys.
+    #[param(inline)]
     of: Option<Of>,
     /// Records at most.
     #[param(minimum = 1, maximum = 10000)]
