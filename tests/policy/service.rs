@@ -215,7 +215,10 @@ fn what_a_dead_process_left_is_found_or_done_again() {
     assert_eq!(service.policy("shop").unwrap().last.unwrap().status, "interrupted");
     let found = run(&service);
     assert_eq!(found.taken[0].snapshot.id, done.snapshot.id);
-    assert_eq!((usable(&service, "shop"), service.policy("shop").unwrap().last.unwrap().status.into_owned()), (1, "done".to_string()));
+    assert_eq!(
+        (usable(&service, "shop"), service.policy("shop").unwrap().last.unwrap().status.into_owned()),
+        (1, "done".to_string())
+    );
     // Dead, and nothing is there since: it is taken.
     let now = Timestamp::from_nanosecond(i128::from(service.repo().now_ns())).unwrap();
     set(&|run| (run.outcome, run.began_at_ns) = (RunOutcome::Running, now.as_nanosecond() as i64));

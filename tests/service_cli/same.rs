@@ -155,6 +155,8 @@ fn restores_over_an_instance_and_back() {
     both.say(&["restore", "undo", "shop", "--confirm", "RESTORE"], 3);
     both.say(&["restore", "undo", "absent", "--confirm", "RESTORE"], 3);
     both.say(&["restore", "pages@latest~7", "--confirm", "RESTORE"], 3);
+    both.run(&["restore", "--resume", "pages"]).remote.fails(4, "cut short");
+    both.say(&["restore", "--abort", "absent"], 3);
     both.run(&["restore"]).remote.fails(2, "<SNAPSHOT>");
     // A service tells what it cannot use, and not why in a word.
     let absent = both.run(&["instance", "add", "twin", "--source", "files:PLACE/twin"]);
