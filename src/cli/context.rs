@@ -131,6 +131,7 @@ impl Context {
         let account = self.global.account.as_deref().filter(|account| !account.is_empty());
         let password = secret::source_password();
         let remote = Remote::new(server, &token, account, password, self.surroundings.clone())?;
+        remote.warn(&self.progress());
         remote.tell_on_signals()?;
         Ok(remote)
     }

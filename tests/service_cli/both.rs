@@ -75,6 +75,11 @@ impl Drop for Service {
     }
 }
 
+/// A place's own folder.
+fn folder(place: &Place) -> String {
+    place.path("data").parent().unwrap().to_str().unwrap().to_string()
+}
+
 /// A repository and a service that are told the same.
 pub struct Both {
     pub local: Place,
@@ -109,7 +114,7 @@ impl Both {
     /// The same, with something on standard input.
     pub fn run_with<S: Into<Stdio>>(&self, arguments: &[&str], input: impl Fn() -> S) -> Said {
         let of = |place: &Place| -> Vec<String> {
-            arguments.iter().map(|argument| argument.replace("PLACE", &place.text_path("."))).collect()
+            arguments.iter().map(|argument| argument.replace("PLACE", &folder(place))).collect()
         };
         let local = Done::of(self.local.command(of(&self.local)).stdin(input()).output().unwrap());
         let own = of(&self.service.place);
@@ -135,15 +140,15 @@ impl Both {
         let said = self.run(&asked);
         assert_eq!(said.local.code, said.remote.code, "{arguments:?}: {said:#?}");
         let (local, remote) = (said.local.object(), said.remote.object());
-        let (folder, own) = (self.local.text_path("."), self.service.place.text_path("."));
-        assert_eq!(normal::json(&local, &folder), normal::json(&remote, &own), "{arguments:?}: {said:#?}");
+        let (own, its) = (folder(&self.local), folder(&self.service.place));
+        assert_eq!(normal::json(&local, &own), normal::json(&remote, &its), "{arguments:?}: {said:#?}");
         (local, remote)
     }
 
     #[track_caller]
     pub fn alike(&self, said: &Said, arguments: &[&str]) {
         let of = |done: &Done, place: &Place| {
-            let normal = |text: &str| normal::text(text, &place.text_path("."));
+            let normal = |text: &str| normal::text(text, &folder(place));
             (done.code, normal(&done.stdout), normal(&done.stderr))
         };
         assert_eq!(of(&said.local, &self.local), of(&said.remote, &self.service.place), "{arguments:?}: {said:#?}");

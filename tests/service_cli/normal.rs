@@ -2,9 +2,30 @@
 
 use serde_json::Value;
 
-/// Numbers that depend on how much the repository had already, or on how it is encrypted.
-const LOOSE: &[&str] =
-    &["bytes_stored", "bytes_freed", "bytes_dead_left", "ratio", "meta_stored_bytes", "bytes_added", "packs", "inode"];
+/// Numbers that depend on how much the repository had already, how it is encrypted, and where its own key has files cut.
+const LOOSE: &[&str] = &[
+    "bytes_stored",
+    "bytes_freed",
+    "bytes_dead_left",
+    "bytes_added",
+    "bytes_new",
+    "bytes_gone",
+    "bytes_read",
+    "chunks",
+    "chunks_new",
+    "chunks_delta",
+    "delta",
+    "delta_bytes",
+    "delta_payload_bytes",
+    "full",
+    "full_bytes",
+    "location",
+    "meta",
+    "meta_stored_bytes",
+    "packs",
+    "packs_read",
+    "ratio",
+];
 
 /// Text with ids as `ID`, times as `TIME`, `folder` as `PLACE`, and runs of blanks as one.
 pub fn text(text: &str, folder: &str) -> String {
@@ -44,17 +65,29 @@ fn is_shaped(word: &str, shape: &str) -> bool {
 
 /// What was stored, and how much less that is, is passed over.
 fn stored(line: &str) -> String {
-    for (before, after) in [("new, ", " stored"), ("stored ", " packs"), ("gone for good; ", " freed")] {
+    for (before, after) in [("read, ", " stored"), ("snapshots, ", " checked"), ("gone for good; ", " freed")] {
         if let Some((head, rest)) = line.split_once(before)
             && let Some((_, tail)) = rest.split_once(after)
         {
-            return format!("{head}{before}SIZE{after}{}", tail.split(" times less").next().unwrap_or(tail));
+            return format!("{head}{before}SIZE{after}{tail}");
         }
     }
-    if line.starts_with("stored: ") || line.starts_with("metadata: ") {
-        return line.split(':').next().unwrap_or_default().to_string();
+    if let Some(name) = ["repository ", "metadata ", "stored ", "new ", "whole chunks ", "deltas "]
+        .into_iter()
+        .find(|name| line.starts_with(name))
+    {
+        return name.to_string();
     }
-    line.to_string()
+    // In the rows of tables the last size is what was stored.
+    let words: Vec<&str> = line.split(' ').collect();
+    let units: Vec<usize> = (1..words.len()).filter(|at| matches!(words[*at], "B" | "KiB" | "MiB")).collect();
+    match units.last() {
+        Some(last) if line.starts_with("ID ") || units.len() == 3 => {
+            let (head, tail) = (words[..last - 1].join(" "), words[last + 1..].join(" "));
+            format!("{head} SIZE {tail}")
+        }
+        _ => line.to_string(),
+    }
 }
 
 /// JSON with the same passed over; times as `TIME`.
@@ -63,7 +96,10 @@ pub fn json(value: &Value, folder: &str) -> Value {
         Value::Object(fields) => fields
             .iter()
             .map(|(name, value)| {
-                let value = if LOOSE.contains(&name.as_str()) { Value::from("LOOSE") } else { json(value, folder) };
+                let value = match LOOSE.contains(&name.as_str()) && !value.is_object() {
+                    true => Value::from("LOOSE"),
+                    false => json(value, folder),
+                };
                 (name.clone(), value)
             })
             .collect(),

@@ -1,11 +1,12 @@
 //! What is refused, and with which exit code.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
 use crate::both::{Service, TOKEN};
-use crate::program::Done;
+use crate::cutter::Cutter;
+use crate::program::{Done, Place};
 
 #[test]
 fn who_may_not_ask_and_who_does_not_answer() {
@@ -28,21 +29,6 @@ fn who_may_not_ask_and_who_does_not_answer() {
     let made = service.json(&["token", "create", "nightly", "--scope", "capture"]);
     let secret = made["secret"].as_str().unwrap();
     with("SNAPHOLD_TOKEN", secret, &["snapshot", "list"]).fails(4, "read");
-    // What answers, and is no service.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let other = format!("http://{}", listener.local_addr().unwrap());
-    let answering = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut lines = BufReader::new(&stream).lines();
-        while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
-        std::io::Write::write_all(
-            &mut stream,
-            b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello",
-        )
-        .unwrap();
-    });
-    with("SNAPHOLD_SERVER", &other, &["plan", "list"]).fails(1, "is it a snaphold service?");
-    answering.join().unwrap();
     let command = |service: &Service| Done::of(service.command(&["instance", "list"]).output().unwrap());
     service.stop();
     command(&service).fails(1, "cannot reach the service");
@@ -72,6 +58,57 @@ fn what_is_of_one_machine_is_not_asked_of_another() {
     for arguments in [&["job", "list"][..], &["token", "list"], &["account", "list"], &["usage"], &["audit"]] {
         service.place.run(arguments).fails(2, "SNAPHOLD_SERVER");
     }
+}
+
+/// Answers requests one after the other, each with the next of these; ends when there is none left.
+fn answering(answers: &'static [&'static str]) -> (String, std::thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let thread = std::thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(&stream).lines();
+            while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    (url, thread)
+}
+
+#[test]
+fn a_service_that_says_when_is_asked_again_then() {
+    let place = Place::bare();
+    let ask = |url: &str| {
+        let mut command = place.command(["plan", "list"]);
+        command.env_remove("SNAPHOLD_REPO").env("SNAPHOLD_SERVER", url).env("SNAPHOLD_TOKEN", TOKEN);
+        Done::of(command.output().unwrap())
+    };
+    let (url, thread) = answering(&[
+        "HTTP/1.1 429 Slowly\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 503 Later\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 24\r\nconnection: close\r\n\r\n{\"plans\":[],\"next\":null}",
+    ]);
+    assert_eq!(ask(&url).succeeds().stdout, "there are no plans\n");
+    thread.join().unwrap();
+    // What answers, and is no service.
+    let (url, thread) = answering(&["HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello"]);
+    ask(&url).fails(1, "is it a snaphold service?");
+    thread.join().unwrap();
+    let (url, thread) = answering(&[
+        "HTTP/1.1 308 Elsewhere\r\nlocation: https://other/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    ]);
+    ask(&url).fails(1, "the service is at https://other/");
+    thread.join().unwrap();
+}
+
+#[test]
+fn what_was_done_is_not_done_twice_where_the_answer_is_lost() {
+    let service = Service::start();
+    service.run(&["instance", "add", "pages", "--source", &service.place.source()]).succeeds();
+    let way = Cutter::losing(&service.url, "POST /v1/instances/pages/snapshots");
+    Done::of(service.command_by(&way.url, &["snapshot", "take", "pages"]).output().unwrap()).succeeds();
+    assert_eq!(way.count(), 2, "the answer was lost once, and the request sent twice");
+    assert_eq!(service.json(&["snapshot", "list", "pages"])["snapshots"].as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn instances_and_plans() {
     both.say(&["instance", "add", "graph"], 0);
     both.say(&["instance", "add", "pages"], 4);
     both.say(&["instance", "add", "no name"], 2);
-    both.say(&["instance", "add", "other", "--plan", "none-such"], 2);
+    both.say(&["instance", "add", "other", "--plan", "none-such"], 3);
     for arguments in [&["instance", "list"][..], &["instance", "show", "pages"], &["instance", "show", "graph"]] {
         both.say(arguments, 0);
         both.json(arguments);
@@ -155,8 +155,13 @@ fn restores_over_an_instance_and_back() {
     both.say(&["restore", "undo", "shop", "--confirm", "RESTORE"], 3);
     both.say(&["restore", "undo", "absent", "--confirm", "RESTORE"], 3);
     both.say(&["restore", "pages@latest~7", "--confirm", "RESTORE"], 3);
-    both.say(&["restore"], 2);
-    both.say(&["instance", "add", "twin", "--source", "files:PLACE/twin"], 3);
+    both.run(&["restore", "--resume", "pages"]).remote.fails(4, "cut short");
+    both.say(&["restore", "--abort", "absent"], 3);
+    both.run(&["restore"]).remote.fails(2, "<SNAPSHOT>");
+    // A service tells what it cannot use, and not why in a word.
+    let absent = both.run(&["instance", "add", "twin", "--source", "files:PLACE/twin"]);
+    absent.local.fails(3, "is not there");
+    absent.remote.fails(1, "is not there");
     both.change(|folder| fs::create_dir(folder.join("twin")).unwrap());
     both.say(&["instance", "add", "twin", "--source", "files:PLACE/twin"], 0);
     both.say(&["clone", "pages@latest", "--name", "copy", "--source", "files:PLACE/copy"], 0);

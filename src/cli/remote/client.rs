@@ -1,6 +1,7 @@
 //! Requests to a service: who asks, what is tried again, and what a refusal means here.
 
 use std::io::Read;
+use std::net::IpAddr;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -77,6 +78,13 @@ impl Client {
             .build()
             .map_err(|error| Error::Failed(format!("cannot ask a service: {}", innermost(&error))))?;
         Ok(Self { http, base, surroundings })
+    }
+
+    /// Whether the token goes over a network where others could read it.
+    pub fn is_exposed(&self) -> bool {
+        let host = self.base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let is_here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        self.base.scheme() == "http" && !is_here
     }
 
     /// Random hexadecimal digits.
@@ -304,6 +312,16 @@ mod tests {
             assert_eq!(refused.kind().exit_code(), 2, "{server}");
             assert!(!refused.to_string().contains("secret"));
         }
+    }
+
+    #[test]
+    fn a_token_is_exposed_on_a_network_without_tls() {
+        let system = crate::cli::surroundings::real();
+        let is_exposed = |server: &str| Client::new(server, "t", None, system.clone()).unwrap().is_exposed();
+        for server in ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost", "https://example.com"] {
+            assert!(!is_exposed(server), "{server}");
+        }
+        assert!(is_exposed("http://example.com") && is_exposed("http://192.0.2.1:8300"));
     }
 
     #[test]

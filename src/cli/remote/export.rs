@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use snaphold::error::{Error, Result};
-use snaphold::ops::export::{ExportFormat, ExportReport, Neo4jFormat, export_to_file};
+use snaphold::ops::export::{ExportFormat, ExportReport, Neo4jFormat, check_target, export_to_file};
 use snaphold::server::actions::jobs::Job;
 use snaphold::service::{ExportOutcome, ExportRequest, ExportTarget, ExportWritten};
 
@@ -51,11 +51,9 @@ impl Remote {
             let advice = "export tar, and unpack that: --format tar --output - | tar -xf -";
             return Err(Error::Usage(format!("a service exports files, no folders; {advice}")));
         }
-        if let ExportTarget::Path { path, overwrite: false } = &target
-            && path.symlink_metadata().is_ok()
-        {
+        if let ExportTarget::Path { path, overwrite } = &target {
             // Before the job rather than after it.
-            export_to_file(path, false, |_| Ok(()))?;
+            check_target(path, *overwrite)?;
         }
         let snapshot = self.id(&snapshot)?;
         let body = json!({

@@ -90,6 +90,9 @@ impl Remote {
             }
         };
         put("source", source.map(|source| json!(source)));
+        if let Some(plan) = &plan {
+            self.plans()?.get(plan)?;
+        }
         put("plan", plan.map(Value::from));
         put("retention_days", retain_ns.map(|retain| Ok(json!(retain.map(days).transpose()?))).transpose()?);
         put("description", description.map(Value::from));

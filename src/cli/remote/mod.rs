@@ -23,6 +23,8 @@ use snaphold::source::access::Password;
 use client::Client;
 use waiting::Waiting;
 
+use super::progress::Teller;
+
 /// A service, asked by one who has a token.
 pub struct Remote {
     client: Client,
@@ -42,6 +44,13 @@ impl Remote {
     ) -> Result<Self> {
         let client = Client::new(server, token, account, surroundings)?;
         Ok(Self { client, waiting: Waiting::default(), source_password })
+    }
+
+    /// What the user should know about how the service is asked.
+    pub fn warn(&self, teller: &Teller) {
+        if self.client.is_exposed() {
+            teller.notice("the token goes over the network as plain text; use an https URL");
+        }
     }
 
     /// From here on a signal ends this program with a word about the job that goes on.

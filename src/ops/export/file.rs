@@ -25,14 +25,7 @@ const MEASURE_LEN: usize = 1 << 20;
 /// With `overwrite` a file that is there is replaced in one step, else it is refused, whenever it came to be there.
 /// What an interrupted export left behind is written over; one that is under way in another process is not disturbed.
 pub fn export_to_file<T>(path: &Path, overwrite: bool, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
-    let refused = |why: &str| Error::Refused(format!("{} {why}", path.display()));
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => return Err(refused("is a folder, not a file to write to")),
-        Ok(_) if !overwrite => return Err(exists(path)),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Error::target(path, error)),
-    }
+    check_target(path, overwrite)?;
     let partial = Partial::begin(path)?;
     let mut out = BufWriter::with_capacity(BUFFER_LEN, Named { file: &partial.file, path });
     let result = write(&mut out)?;
@@ -40,6 +33,19 @@ pub fn export_to_file<T>(path: &Path, overwrite: bool, write: impl FnOnce(&mut d
     drop(out);
     partial.finish(path, overwrite)?;
     Ok(result)
+}
+
+/// Whether a file may be written at `path`, as far as can be told before it is.
+pub fn check_target(path: &Path, overwrite: bool) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => {
+            Err(Error::Refused(format!("{} is a folder, not a file to write to", path.display())))
+        }
+        Ok(_) if !overwrite => Err(exists(path)),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::target(path, error)),
+    }
 }
 
 /// What the export into `path` would be called while it is not whole.

@@ -33,7 +33,7 @@ use dump::{Source, write_source};
 use tree::{append_files, parts};
 use work::{BUFFER_LEN, Done, LABEL, Work};
 
-pub use file::{export_to_file, measure, partial_of};
+pub use file::{check_target, export_to_file, measure, partial_of};
 pub use options::{Dumps, ExportFormat, ExportItem, ExportOptions, ExportReport, Neo4jFormat};
 
 /// gzip's level for files and texts.
