@@ -52,7 +52,7 @@ pub fn shell(role: Role) -> Shell {
 
 /// A number that looks like chance and is none.
 fn wobble(seed: u64, below: u64) -> u64 {
-    seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 20 % below.max(1)
+    (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 20) % below.max(1)
 }
 
 fn chance(seed: u64, below: u64) -> u64 {

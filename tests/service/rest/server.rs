@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use snaphold::clock::{Clock, Entropy, ProcessIdentity, Processes, Surroundings};
 use snaphold::server::config::Config;
