@@ -40,7 +40,7 @@ async fn add(hand: &mut Hand, name: &str, source: &str, plan: &str, password: &s
     if !password.is_empty() {
         hand.types("password", password).await;
     }
-    hand.browser.find(thirtyfour::By::Css("dialog .buttons button")).await.unwrap().click().await.unwrap();
+    hand.sends().await;
     hand.is_at(&format!("/console/instances/{name}")).await;
 }
 
@@ -49,14 +49,14 @@ async fn take(hand: &mut Hand, description: &str, days: &str) {
     hand.dialog("Take a snapshot").await;
     hand.types("description", description).await;
     hand.types("retention_days", days).await;
-    hand.browser.find(thirtyfour::By::Css("dialog .buttons button")).await.unwrap().click().await.unwrap();
+    hand.sends().await;
     hand.row(&[description]).await;
 }
 
 async fn confirm(hand: &mut Hand, title: &str, word: &str) {
     hand.dialog(title).await;
     hand.types("confirm", word).await;
-    hand.browser.find(thirtyfour::By::Css("dialog .buttons button")).await.unwrap().click().await.unwrap();
+    hand.sends().await;
 }
 
 async fn end(hand: Hand, site: Site) {
@@ -95,7 +95,7 @@ async fn a_person_takes_exports_clones_restores_and_loads_a_postgresql_database(
     // A1: time, type, status, size, expiry.
     let row = hand.asks("return [...document.querySelectorAll('tbody tr')].find((tr) => tr.innerText.includes('before the sale')).innerText").await;
     let row = row.as_str().unwrap();
-    assert!(row.contains("MiB") && (row.contains("in 29 days") || row.contains("in 30 days")), "{row}");
+    assert!(row.contains("KiB") && (row.contains("in 29 days") || row.contains("in 30 days")), "{row}");
     hand.looks("snapshots").await;
 
     // Z6: look inside.
@@ -115,7 +115,7 @@ async fn a_person_takes_exports_clones_restores_and_loads_a_postgresql_database(
     assert_eq!(hand.asks(is_valid).await, false, "a word that is not RESTORE is refused by the page");
     // And by the server, where the page is got around.
     hand.asks("document.querySelector('dialog form.form').noValidate = true").await;
-    hand.browser.find(thirtyfour::By::Css("dialog .buttons button")).await.unwrap().click().await.unwrap();
+    hand.sends().await;
     hand.sees("this would overwrite").await;
     assert_eq!(count("shop"), "10");
     confirm(&mut hand, "Restore a snapshot", "RESTORE").await;

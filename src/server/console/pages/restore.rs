@@ -37,7 +37,7 @@ pub fn form(shell: &Shell, view: &Snapshot, targets: &[String], planned: &Planne
         (notice("bad", html! { strong { "This overwrites all data of the instance" } " with what the snapshot holds. What was written since then is no longer there." }))
         (Field { name: "to", id: "", label: "Restore over", hint: "", optional: false }.select(filled, to, &choices))
         @if !view.components.is_empty() { (components(view, filled)) }
-        div id="plan" class="plan" aria-live="polite" hx-get=(plan_address) hx-trigger="load, change from:#to, change from:#component" hx-include="#to, #component" {
+        div id="plan" class="plan" aria-live="polite" hx-get=(plan_address) hx-target="this" hx-trigger="load, change from:#to, change from:#component" hx-include="#to, #component" {
             (plan(planned))
             @if matches!(planned, Planned::Later) {
                 noscript { p { a href=(link::snapshot(&view.id, "restore?plan=now")) { "Show what it would write" } } }
