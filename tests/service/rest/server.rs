@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use snaphold::clock::{Clock, Entropy, ProcessIdentity, Processes, Surroundings};
 use snaphold::server::config::Config;
@@ -182,13 +182,6 @@ impl Api {
         job
     }
 
-    /// Waits for the end of the job that an answer names, which is to fail.
-    pub async fn failed(&self, answer: Answer) -> Value {
-        let job = self.ended(&answer.is(202).text("/job/id")).await;
-        assert_eq!(job["status"], "failed", "{job}");
-        job
-    }
-
     /// Makes an instance over a SQLite database of its own, and returns its id.
     pub async fn sqlite(&self, name: &str, script: &str) -> String {
         let path = self.path(&format!("{name}.db"));
@@ -229,8 +222,4 @@ impl Api {
         let request = self.ask("POST", "/v1/tokens", ADMIN).header("Snaphold-Account", account).json(&body);
         Answer::of(request).await.is(201).text("/secret")
     }
-}
-
-pub fn is_success(status: u16) -> bool {
-    StatusCode::from_u16(status).unwrap().is_success()
 }
