@@ -60,6 +60,7 @@ impl Hand {
     async fn press(&self, found: &str, words: &str) {
         loop {
             let element = self.element(found, words).await;
+            self.asks("window.before = true").await;
             let pressed = match element.scroll_into_view().await {
                 Ok(()) => element.click().await,
                 Err(error) => Err(error),
@@ -180,9 +181,9 @@ impl Hand {
         self.until(&found, &parts).await;
     }
 
-    /// Waits until the job that is shown has ended well.
+    /// Waits until the job that the last click led to has ended well.
     pub async fn job_is_done(&self) {
-        self.until("location.pathname.startsWith('/console/jobs/') && document.querySelector('.title .badge.ok, .title .badge.bad')", "").await;
+        self.until("!window.before && location.pathname.startsWith('/console/jobs/') && document.querySelector('.title .badge.ok, .title .badge.bad')", "").await;
         let ended = self.asks("return document.querySelector('.title .badge').innerText").await;
         assert_eq!(ended, "Done", "{}", self.text().await);
     }

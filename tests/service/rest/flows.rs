@@ -48,14 +48,14 @@ async fn a_database_is_captured_restored_undone_cloned_and_deleted() {
     for body in
         [json!({}), json!({ "confirm": "restore" }), json!({ "confirm": " RESTORE" }), json!({ "confirm": null })]
     {
-        api.post(&restore, body).await.is_problem(422, "confirmation-required");
+        api.post(&restore, body).await.tells_problem(422, "confirmation-required");
     }
     assert_eq!(api.rows("shop", "SELECT COUNT(*) FROM t"), 4);
     let job = api.done(api.post(&restore, json!({ "confirm": "RESTORE" })).await).await;
     assert_eq!(api.rows("shop", "SELECT COUNT(*) FROM t"), 3);
     let safety = job["result"]["safety_snapshot"].as_str().unwrap();
     assert_eq!(api.get(&format!("/v1/snapshots/{safety}")).await.is(200).json["type"], "safety");
-    api.post("/v1/instances/shop/undo", json!({})).await.is_problem(422, "confirmation-required");
+    api.post("/v1/instances/shop/undo", json!({})).await.tells_problem(422, "confirmation-required");
     api.done(api.post("/v1/instances/shop/undo", json!({ "confirm": "RESTORE" })).await).await;
     assert_eq!(api.rows("shop", "SELECT COUNT(*) FROM t"), 4);
 
@@ -63,7 +63,7 @@ async fn a_database_is_captured_restored_undone_cloned_and_deleted() {
     api.done(api.post(&format!("/v1/snapshots/{first}/clone"), clone.clone()).await).await;
     assert_eq!(api.rows("copy", "SELECT COUNT(*) FROM t"), 3);
     assert_eq!(api.get("/v1/instances/copy").await.is(200).json["snapshots"], 1);
-    api.post(&format!("/v1/snapshots/{first}/clone"), clone).await.is_problem(409, "refused");
+    api.post(&format!("/v1/snapshots/{first}/clone"), clone).await.tells_problem(409, "refused");
 
     held_deleted_and_back(&api, &first).await;
     let usage = api.get("/v1/usage").await.is(200).json;
@@ -81,16 +81,16 @@ async fn held_deleted_and_back(api: &Api, id: &str) {
     let path = format!("/v1/snapshots/{id}");
     let deleted = api.delete(&path).await.is(200).json;
     assert_eq!(deleted["status"], "deleting");
-    api.post(&format!("{path}/restore"), json!({ "confirm": "RESTORE" })).await.is_problem(409, "refused");
+    api.post(&format!("{path}/restore"), json!({ "confirm": "RESTORE" })).await.tells_problem(409, "refused");
     assert_eq!(api.post(&format!("{path}/undelete"), json!({})).await.is(200).json["status"], "completed");
-    api.post(&format!("{path}/undelete"), json!({})).await.is_problem(409, "refused");
+    api.post(&format!("{path}/undelete"), json!({})).await.tells_problem(409, "refused");
     api.post(&format!("{path}/hold"), json!({ "until": "2001-01-01T00:00:00Z" }))
         .await
-        .is_problem(422, "invalid-value");
+        .tells_problem(422, "invalid-value");
     let held = api.post(&format!("{path}/hold"), json!({ "until": "2100-01-01T00:00:00Z" })).await.is(200).json;
     assert_eq!(held["hold_until"], "2100-01-01T00:00:00Z");
-    api.post(&format!("{path}/hold"), json!({ "until": "2099-01-01T00:00:00Z" })).await.is_problem(409, "refused");
-    api.delete(&path).await.is_problem(409, "refused");
+    api.post(&format!("{path}/hold"), json!({ "until": "2099-01-01T00:00:00Z" })).await.tells_problem(409, "refused");
+    api.delete(&path).await.tells_problem(409, "refused");
 }
 
 fn time(value: &Value) -> jiff::Timestamp {
@@ -108,15 +108,17 @@ async fn plans_and_policies_are_kept() {
     let source = format!("sqlite:{}", path.display());
     let free = json!({ "name": "free", "source": source, "plan": "xano-free" });
     api.post("/v1/instances", free).await.is(201);
-    let refused = api.post("/v1/instances/free/snapshots", json!({})).await.is_problem(409, "refused");
+    let refused = api.post("/v1/instances/free/snapshots", json!({})).await.tells_problem(409, "refused");
     assert!(refused.text("/detail").contains("no snapshots"), "{}", refused.json);
-    api.post("/v1/instances", json!({ "name": "x", "plan": "none-such" })).await.is_problem(422, "invalid-value");
+    api.post("/v1/instances", json!({ "name": "x", "plan": "none-such" })).await.tells_problem(422, "invalid-value");
 
     api.post("/v1/instances", json!({ "name": "latest", "source": source, "plan": "auradb-free" })).await.is(201);
     let (old, new) = (api.snapshot("latest").await, api.snapshot("latest").await);
     let export = json!({ "format": "tar" });
-    api.post(&format!("/v1/snapshots/{old}/exports"), export.clone()).await.is_problem(409, "refused");
-    api.post(&format!("/v1/snapshots/{old}/restore"), json!({ "confirm": "RESTORE" })).await.is_problem(409, "refused");
+    api.post(&format!("/v1/snapshots/{old}/exports"), export.clone()).await.tells_problem(409, "refused");
+    api.post(&format!("/v1/snapshots/{old}/restore"), json!({ "confirm": "RESTORE" }))
+        .await
+        .tells_problem(409, "refused");
     api.done(api.post(&format!("/v1/snapshots/{new}/exports"), export).await).await;
 
     let own = json!({ "days": ["mon", "thu"], "hours": [2, 14], "window": "01:00-15:00", "timezone": "Europe/Paris",
@@ -137,7 +139,7 @@ async fn plans_and_policies_are_kept() {
         json!({ "retention_days": 0 }),
     ] {
         let request = api.ask("PUT", "/v1/instances/own/policy", ADMIN).json(&wrong);
-        Answer::of(request).await.is_problem(422, "invalid-value");
+        Answer::of(request).await.tells_problem(422, "invalid-value");
     }
     let off = Answer::of(api.ask("PUT", "/v1/instances/own/policy", ADMIN).json(&json!({ "enabled": false }))).await;
     assert_eq!(off.is(200).json["policy"]["enabled"], false);
@@ -145,7 +147,7 @@ async fn plans_and_policies_are_kept() {
     assert_eq!(api.delete("/v1/instances/own/policy").await.is(200).json["origin"], "none");
     let often = json!({ "hours": "every" });
     let daily = Answer::of(api.ask("PUT", "/v1/instances/latest/policy", ADMIN).json(&often)).await;
-    daily.is_problem(409, "refused");
+    daily.tells_problem(409, "refused");
     api.stop().await;
 }
 
@@ -161,13 +163,13 @@ async fn what_is_edited_asks_for_its_version() {
         let request = api.ask("PATCH", &path, ADMIN).json(&body);
         Answer::of(if etag.is_empty() { request } else { request.header("If-Match", etag) })
     };
-    patch("", json!({ "description": "a" })).await.is_problem(428, "precondition-required");
-    patch("\"other\"", json!({ "description": "a" })).await.is_problem(412, "precondition-failed");
-    patch(&format!("W/{etag}"), json!({ "description": "a" })).await.is_problem(412, "precondition-failed");
+    patch("", json!({ "description": "a" })).await.tells_problem(428, "precondition-required");
+    patch("\"other\"", json!({ "description": "a" })).await.tells_problem(412, "precondition-failed");
+    patch(&format!("W/{etag}"), json!({ "description": "a" })).await.tells_problem(412, "precondition-failed");
     let changed = patch(&etag, json!({ "description": "a", "retention_days": 5 })).await.is(200);
     assert_eq!((&changed.json["description"], &changed.json["retain"]), (&json!("a"), &json!("5d")));
     assert_ne!(changed.header("etag"), etag);
-    patch(&etag, json!({ "description": "b" })).await.is_problem(412, "precondition-failed");
+    patch(&etag, json!({ "description": "b" })).await.tells_problem(412, "precondition-failed");
     let both = format!("\"x\", {}", changed.header("etag"));
     let back = patch(&both, json!({ "retention_days": null })).await.is(200).json;
     assert_eq!((&back["description"], &back["retain"]), (&json!("a"), &Value::Null));
@@ -185,12 +187,12 @@ async fn what_is_edited_asks_for_its_version() {
     };
     let etag = policy.header("etag").to_string();
     put(etag.clone()).await.is(200);
-    put(etag).await.is_problem(412, "precondition-failed");
+    put(etag).await.tells_problem(412, "precondition-failed");
     Answer::of(api.ask("DELETE", &path, ADMIN).header("If-Match", "\"old\""))
         .await
-        .is_problem(412, "precondition-failed");
+        .tells_problem(412, "precondition-failed");
     api.delete(&path).await.is(204);
-    api.get(&path).await.is_problem(404, "not-found");
+    api.get(&path).await.tells_problem(404, "not-found");
     api.stop().await;
 }
 
@@ -198,29 +200,31 @@ async fn what_is_edited_asks_for_its_version() {
 async fn accounts_are_apart_and_one_can_be_destroyed() {
     let api = Api::start().await;
     let (id, admin) = api.account("tenant").await;
-    api.post("/v1/accounts", json!({ "name": "tenant" })).await.is_problem(409, "refused");
+    api.post("/v1/accounts", json!({ "name": "tenant" })).await.tells_problem(409, "refused");
     let who = Answer::of(api.ask("GET", "/v1/whoami", &admin)).await.is(200).json;
     assert_eq!((&who["account"], &who["account_name"]), (&json!(id), &json!("tenant")));
     // What is of the machine is not for everybody.
     for (field, value) in [("source", "files:/etc"), ("source", "sqlite:/etc/passwd"), ("source", "env:/etc/x.toml")] {
         let body = json!({ "name": "x", field: value });
-        Answer::of(api.ask("POST", "/v1/instances", &admin).json(&body)).await.is_problem(409, "refused");
+        Answer::of(api.ask("POST", "/v1/instances", &admin).json(&body)).await.tells_problem(409, "refused");
     }
     let body = json!({ "name": "x", "settings": { "before": "id > /tmp/owned" } });
-    Answer::of(api.ask("POST", "/v1/instances", &admin).json(&body)).await.is_problem(409, "refused");
+    Answer::of(api.ask("POST", "/v1/instances", &admin).json(&body)).await.tells_problem(409, "refused");
     // Nobody names another account, nor gives more than they have.
     let request = api.ask("GET", "/v1/instances", &admin).header("Snaphold-Account", "default");
-    Answer::of(request).await.is_problem(404, "not-found");
+    Answer::of(request).await.tells_problem(404, "not-found");
     let body = json!({ "name": "more", "scopes": ["service"] });
-    Answer::of(api.ask("POST", "/v1/tokens", &admin).json(&body)).await.is_problem(403, "forbidden");
+    Answer::of(api.ask("POST", "/v1/tokens", &admin).json(&body)).await.tells_problem(403, "forbidden");
     Answer::of(api.ask("POST", "/v1/instances", &admin).json(&json!({ "name": "archive" }))).await.is(201);
 
     let shred =
         |confirm: Value| Answer::of(api.ask("POST", &format!("/v1/accounts/{id}/shred"), &admin).json(&confirm));
-    shred(json!({})).await.is_problem(422, "confirmation-required");
-    shred(json!({ "confirm": "Tenant" })).await.is_problem(422, "confirmation-required");
+    shred(json!({})).await.tells_problem(422, "confirmation-required");
+    shred(json!({ "confirm": "Tenant" })).await.tells_problem(422, "confirmation-required");
     assert!(shred(json!({ "confirm": "tenant" })).await.is(200).json["shredded_at"].is_string());
-    Answer::of(api.ask("POST", "/v1/instances", &admin).json(&json!({ "name": "b" }))).await.is_problem(409, "refused");
+    Answer::of(api.ask("POST", "/v1/instances", &admin).json(&json!({ "name": "b" })))
+        .await
+        .tells_problem(409, "refused");
     assert_eq!(Answer::of(api.ask("GET", "/v1/instances", &admin)).await.is(200).json["instances"], json!([]));
     let folder = api.path("data/accounts").join(&id);
     assert!(!folder.join("repository").exists() && folder.exists());

@@ -261,7 +261,7 @@ async fn a_capture_token_takes_snapshots_and_sees_its_own_jobs_alone() {
     let job = Answer::of(take).await.is(202).text("/job/id");
     Answer::of(api.ask("GET", &format!("/v1/jobs/{job}"), &token)).await.is(200);
     let others = format!("/v1/jobs/{}", world.objects[&Object::Job]);
-    Answer::of(api.ask("GET", &others, &token)).await.is_problem(404, "not-found");
-    Answer::of(api.ask("GET", "/v1/snapshots", &token)).await.is_problem(403, "forbidden");
+    Answer::of(api.ask("GET", &others, &token)).await.tells_problem(404, "not-found");
+    Answer::of(api.ask("GET", "/v1/snapshots", &token)).await.tells_problem(403, "forbidden");
     api.stop().await;
 }

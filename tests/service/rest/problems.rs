@@ -10,43 +10,44 @@ use super::server::{ADMIN, Answer, Api};
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_is_a_problem() {
     let api = Api::start().await;
-    api.get("/v1/nothing").await.is_problem(404, "not-found");
-    api.get("/v1").await.is_problem(404, "not-found");
-    api.get("/v1/instances/%ff").await.is_problem(400, "malformed-request");
-    api.get("/v1/instances/a%00b").await.is_problem(404, "not-found");
-    api.get("/v1/instances/..%2f..%2fetc").await.is_problem(404, "not-found");
-    let allowed = Answer::of(api.ask("PATCH", "/v1/instances", ADMIN)).await.is_problem(405, "method-not-allowed");
+    api.get("/v1/nothing").await.tells_problem(404, "not-found");
+    api.get("/v1").await.tells_problem(404, "not-found");
+    api.get("/v1/instances/%ff").await.tells_problem(400, "malformed-request");
+    api.get("/v1/instances/a%00b").await.tells_problem(404, "not-found");
+    api.get("/v1/instances/..%2f..%2fetc").await.tells_problem(404, "not-found");
+    let allowed = Answer::of(api.ask("PATCH", "/v1/instances", ADMIN)).await.tells_problem(405, "method-not-allowed");
     assert!(allowed.header("allow").contains("GET") && allowed.header("allow").contains("POST"));
-    api.get("/v1/snapshots?limit=x").await.is_problem(400, "malformed-request");
-    let unknown = api.get("/v1/snapshots?limits=1").await.is_problem(400, "malformed-request");
+    api.get("/v1/snapshots?limit=x").await.tells_problem(400, "malformed-request");
+    let unknown = api.get("/v1/snapshots?limits=1").await.tells_problem(400, "malformed-request");
     assert_eq!(unknown.json["field"], "limits");
-    api.get("/v1/snapshots?limit=0").await.is_problem(422, "invalid-value");
-    api.get("/v1/snapshots?cursor=abc").await.is_problem(422, "invalid-value");
-    api.get("/v1/jobs?status=lost").await.is_problem(400, "malformed-request");
+    api.get("/v1/snapshots?limit=0").await.tells_problem(422, "invalid-value");
+    api.get("/v1/snapshots?cursor=abc").await.tells_problem(422, "invalid-value");
+    api.get("/v1/jobs?status=lost").await.tells_problem(400, "malformed-request");
     let post = |body: &'static str, kind: &'static str| {
         Answer::of(api.ask("POST", "/v1/instances", ADMIN).header("Content-Type", kind).body(body))
     };
-    post("{", "application/json").await.is_problem(400, "malformed-request");
-    post("[\"a\"]", "application/json").await.is_problem(400, "malformed-request");
-    post("name=a", "application/x-www-form-urlencoded").await.is_problem(415, "unsupported-media-type");
-    let missing = post("{}", "application/json").await.is_problem(422, "invalid-value");
+    post("{", "application/json").await.tells_problem(400, "malformed-request");
+    post("[\"a\"]", "application/json").await.tells_problem(400, "malformed-request");
+    post("name=a", "application/x-www-form-urlencoded").await.tells_problem(415, "unsupported-media-type");
+    let missing = post("{}", "application/json").await.tells_problem(422, "invalid-value");
     assert_eq!(missing.json["field"], "name");
-    let unknown = post("{\"name\":\"a\",\"sorce\":\"x\"}", "application/json").await.is_problem(422, "invalid-value");
+    let unknown =
+        post("{\"name\":\"a\",\"sorce\":\"x\"}", "application/json").await.tells_problem(422, "invalid-value");
     assert_eq!(unknown.json["field"], "sorce");
     for name in ["", "<script>", "../a", "a b", "a\u{202e}"] {
-        let answer = api.post("/v1/instances", json!({ "name": name })).await.is_problem(422, "invalid-value");
+        let answer = api.post("/v1/instances", json!({ "name": name })).await.tells_problem(422, "invalid-value");
         assert_eq!(answer.json["field"], "name");
     }
     let long = "x".repeat(5000);
-    api.post("/v1/instances", json!({ "name": "a", "description": long })).await.is_problem(422, "invalid-value");
+    api.post("/v1/instances", json!({ "name": "a", "description": long })).await.tells_problem(422, "invalid-value");
     let source = json!({ "name": "a", "source": "postgres://u:hunter2@127.0.0.1:1/x" });
-    let unreachable = api.post("/v1/instances", source).await.is_problem(422, "source-unusable");
+    let unreachable = api.post("/v1/instances", source).await.tells_problem(422, "source-unusable");
     assert!(!String::from_utf8_lossy(&unreachable.bytes).contains("hunter2"));
-    api.post("/v1/instances", json!({ "name": "a", "source": "ftp://x" })).await.is_problem(422, "invalid-value");
+    api.post("/v1/instances", json!({ "name": "a", "source": "ftp://x" })).await.tells_problem(422, "invalid-value");
     let body = "x".repeat(4 << 20);
     let large =
         Answer::of(api.ask("POST", "/v1/instances", ADMIN).header("Content-Type", "application/json").body(body));
-    large.await.is_problem(413, "too-large");
+    large.await.tells_problem(413, "too-large");
     api.stop().await;
 }
 
@@ -78,7 +79,7 @@ async fn answers_carry_an_id_and_headers_that_keep_browsers_safe() {
     }
     let problem = Answer::of(api.ask("GET", "/problems/not-found", "")).await.is(200);
     assert!(String::from_utf8_lossy(&problem.bytes).contains("Look it up"));
-    Answer::of(api.ask("GET", "/v1/docs/..%2fCargo.toml", "")).await.is_problem(404, "not-found");
+    Answer::of(api.ask("GET", "/v1/docs/..%2fCargo.toml", "")).await.tells_problem(404, "not-found");
     api.stop().await;
 }
 
@@ -89,7 +90,7 @@ async fn who_asks_too_often_is_told_to_wait() {
     for _ in 0..10 {
         let answer = api.get("/v1/whoami").await;
         if answer.status == 429 {
-            let answer = answer.is_problem(429, "too-many-requests");
+            let answer = answer.tells_problem(429, "too-many-requests");
             assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
             waits += 1;
         }

@@ -19,12 +19,14 @@ async fn a_request_that_is_sent_again_is_done_once() {
     let again = keyed(&api, path, "key-1", ADMIN, &json!({ "description": "a" })).await.is(202);
     assert_eq!((first.json.clone(), again.header("idempotent-replayed")), (again.json.clone(), "true"));
     assert_eq!(first.header("location"), again.header("location"));
-    keyed(&api, path, "key-1", ADMIN, &json!({ "description": "b" })).await.is_problem(422, "idempotency-key-reused");
-    keyed(&api, "/v1/gc", "key-1", ADMIN, &json!({})).await.is_problem(422, "idempotency-key-reused");
-    keyed(&api, path, "not printable", ADMIN, &json!({})).await.is_problem(400, "malformed-request");
+    keyed(&api, path, "key-1", ADMIN, &json!({ "description": "b" }))
+        .await
+        .tells_problem(422, "idempotency-key-reused");
+    keyed(&api, "/v1/gc", "key-1", ADMIN, &json!({})).await.tells_problem(422, "idempotency-key-reused");
+    keyed(&api, path, "not printable", ADMIN, &json!({})).await.tells_problem(400, "malformed-request");
     // What was refused did nothing, and may be tried again.
     let body = json!({ "name": "later" });
-    keyed(&api, "/v1/snapshots/0000000000000000/clone", "key-2", ADMIN, &body).await.is_problem(404, "not-found");
+    keyed(&api, "/v1/snapshots/0000000000000000/clone", "key-2", ADMIN, &body).await.tells_problem(404, "not-found");
     keyed(&api, "/v1/instances", "key-2", ADMIN, &body).await.is(201);
     // A key is its sender's own.
     let account = api.get("/v1/whoami").await.is(200).text("/account");
@@ -38,7 +40,7 @@ async fn a_request_that_is_sent_again_is_done_once() {
         many.iter().filter(|answer| answer.status == 202).map(|answer| answer.text("/job/id")).collect();
     assert_eq!(jobs.len(), 1);
     for answer in many.into_iter().filter(|answer| answer.status != 202) {
-        answer.is_problem(409, "request-in-progress");
+        answer.tells_problem(409, "request-in-progress");
     }
     api.stop().await;
 }
@@ -81,8 +83,8 @@ async fn pages_show_each_record_once_while_the_list_grows() {
         let Some(next) = page["next"].as_str() else { break };
         cursor = format!("&cursor={next}");
         let other = api.get(&format!("/v1/snapshots?limit=2&instance=a{cursor}")).await;
-        other.is_problem(422, "invalid-value");
-        api.get(&format!("/v1/jobs?limit=2{cursor}")).await.is_problem(422, "invalid-value");
+        other.tells_problem(422, "invalid-value");
+        api.get(&format!("/v1/jobs?limit=2{cursor}")).await.tells_problem(422, "invalid-value");
     }
     assert_eq!(seen.len(), wanted.len());
     assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), wanted);

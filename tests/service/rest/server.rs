@@ -76,7 +76,7 @@ impl Answer {
 
     /// That it is a problem, of this name.
     #[track_caller]
-    pub fn is_problem(self, status: u16, name: &str) -> Self {
+    pub fn tells_problem(self, status: u16, name: &str) -> Self {
         let answer = self.is(status);
         assert_eq!(answer.header("content-type"), "application/problem+json");
         assert_eq!(answer.json["type"], format!("/problems/{name}"), "{}", answer.json);

@@ -27,29 +27,29 @@ async fn forged_revoked_and_expired_tokens_open_nothing() {
         "x".repeat(10_000),
     ];
     for token in forged {
-        whoami(token.clone()).await.is_problem(401, "unauthenticated");
+        whoami(token.clone()).await.tells_problem(401, "unauthenticated");
     }
     for value in ["Bearer", "Bearer ", "Basic YTpi", "bearer\u{a0}x"] {
         let request = api.ask("GET", "/v1/whoami", "").header("Authorization", value.as_bytes());
-        Answer::of(request).await.is_problem(401, "unauthenticated");
+        Answer::of(request).await.tells_problem(401, "unauthenticated");
     }
     let soon = Timestamp::now() + SignedDuration::from_millis(1500);
     let body = json!({ "name": "b", "scopes": ["read"], "expires_at": soon });
     let brief = api.post("/v1/tokens", body).await.is(201).text("/secret");
     whoami(brief.clone()).await.is(200);
     let past = json!({ "name": "c", "scopes": ["read"], "expires_at": "2001-01-01T00:00:00Z" });
-    api.post("/v1/tokens", past).await.is_problem(422, "invalid-value");
+    api.post("/v1/tokens", past).await.tells_problem(422, "invalid-value");
     assert!(api.delete(&format!("/v1/tokens/{id}")).await.is(200).json["revoked_at"].is_string());
-    whoami(secret).await.is_problem(401, "unauthenticated");
+    whoami(secret).await.tells_problem(401, "unauthenticated");
     while Timestamp::now() <= soon {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    whoami(brief).await.is_problem(401, "unauthenticated");
+    whoami(brief).await.tells_problem(401, "unauthenticated");
     // The list shows no secret, and nobody revokes another account's.
     let listed = api.get("/v1/tokens").await.is(200);
     assert!(!String::from_utf8_lossy(&listed.bytes).contains("sh_t"));
     let (_, admin) = api.account("other").await;
-    Answer::of(api.ask("DELETE", &format!("/v1/tokens/{id}"), &admin)).await.is_problem(404, "not-found");
+    Answer::of(api.ask("DELETE", &format!("/v1/tokens/{id}"), &admin)).await.tells_problem(404, "not-found");
     api.stop().await;
 }
 
@@ -59,11 +59,11 @@ async fn a_session_needs_its_cookie_and_for_changes_its_csrf_token() {
     let body = json!({ "email": "Ann@Example.com", "password": "a long password", "role": "operator" });
     let user = api.post("/v1/users", body.clone()).await.is(201);
     assert_eq!(user.text("/email"), "ann@example.com");
-    api.post("/v1/users", body).await.is_problem(409, "refused");
+    api.post("/v1/users", body).await.tells_problem(409, "refused");
     for (field, value) in [("email", "no address"), ("password", "short")] {
         let mut body = json!({ "email": "b@example.com", "password": "a long password", "role": "viewer" });
         body[field] = value.into();
-        assert_eq!(api.post("/v1/users", body).await.is_problem(422, "invalid-value").json["field"], field);
+        assert_eq!(api.post("/v1/users", body).await.tells_problem(422, "invalid-value").json["field"], field);
     }
     let auth = Auth::new(api.server().state.catalog.clone());
     let origin = Origin::default();
@@ -80,14 +80,14 @@ async fn a_session_needs_its_cookie_and_for_changes_its_csrf_token() {
     for forged in
         [format!("{id}.{}", "0".repeat(48)), format!("{own}.{id}"), id.to_string(), String::new(), "x".repeat(9000)]
     {
-        get(forged).await.is_problem(401, "unauthenticated");
+        get(forged).await.tells_problem(401, "unauthenticated");
     }
     let post = |csrf: Option<&str>| {
         let request = with(api.ask("POST", "/v1/gc", ""), &signed.cookie);
         Answer::of(if let Some(csrf) = csrf { request.header("X-CSRF-Token", csrf) } else { request })
     };
     for csrf in [None, Some(""), Some("0"), Some(signed.cookie.as_str())] {
-        post(csrf).await.is_problem(403, "forbidden");
+        post(csrf).await.tells_problem(403, "forbidden");
     }
     post(Some(&signed.csrf)).await.is(202);
     // A change of the user ends the session; a disabled user opens none.
@@ -97,13 +97,13 @@ async fn a_session_needs_its_cookie_and_for_changes_its_csrf_token() {
         )
     };
     patch(json!({ "disabled": true })).await.is(200);
-    get(signed.cookie.clone()).await.is_problem(401, "unauthenticated");
+    get(signed.cookie.clone()).await.tells_problem(401, "unauthenticated");
     assert!(auth.sign_in("ann@example.com", "a long password", &origin).await.is_err());
     patch(json!({ "disabled": false, "password": "another password" })).await.is(200);
     let again = auth.sign_in("ann@example.com", "another password", &origin).await.unwrap();
     get(again.cookie.clone()).await.is(200);
     auth.sign_out(&again.cookie).await.unwrap();
-    get(again.cookie).await.is_problem(401, "unauthenticated");
+    get(again.cookie).await.tells_problem(401, "unauthenticated");
     // Guessing is slow.
     let mut problems = Vec::new();
     for _ in 0..14 {

@@ -55,13 +55,13 @@ async fn an_upload_that_is_cut_goes_on_and_is_loaded() {
         there = offset(&api, &load).await;
     }
     assert!((1000..=201_000).contains(&there), "{there}");
-    let wrong = part(&api, &load, there - 1, &bytes[..10]).await.is_problem(409, "offset-mismatch");
+    let wrong = part(&api, &load, there - 1, &bytes[..10]).await.tells_problem(409, "offset-mismatch");
     assert_eq!(wrong.header("upload-offset"), there.to_string());
     let complete = format!("/v1/loads/{load}/complete");
-    api.post(&complete, json!({})).await.is_problem(409, "offset-mismatch");
+    api.post(&complete, json!({})).await.tells_problem(409, "offset-mismatch");
     let middle = (there + bytes.len()) / 2;
     part(&api, &load, there, &bytes[there..middle]).await.is(204);
-    part(&api, &load, middle, &[&bytes[middle..], b"more".as_slice()].concat()).await.is_problem(413, "too-large");
+    part(&api, &load, middle, &[&bytes[middle..], b"more".as_slice()].concat()).await.tells_problem(413, "too-large");
     let there = offset(&api, &load).await;
     part(&api, &load, there, &bytes[there..]).await.is(204);
     assert_eq!(offset(&api, &load).await, bytes.len());
@@ -72,8 +72,8 @@ async fn an_upload_that_is_cut_goes_on_and_is_loaded() {
     let loaded = api.get(&format!("/v1/snapshots/{snapshot}")).await.is(200).json;
     assert_eq!((&loaded["type"], &loaded["status"]), (&json!("load"), &json!("completed")));
     assert_eq!(api.get(&format!("/v1/loads/{load}")).await.is(200).json["status"], "used");
-    api.post(&complete, json!({})).await.is_problem(409, "refused");
-    part(&api, &load, bytes.len(), b"x").await.is_problem(409, "refused");
+    api.post(&complete, json!({})).await.tells_problem(409, "refused");
+    part(&api, &load, bytes.len(), b"x").await.tells_problem(409, "refused");
     api.stop().await;
 }
 
@@ -86,18 +86,18 @@ async fn a_load_over_a_source_is_confirmed_before_it_is_sent() {
         let request = api.ask("POST", &format!("/v1/instances/shop/loads/file?{query}"), ADMIN);
         Answer::of(request.header("Content-Type", "application/octet-stream").body(bytes.clone()))
     };
-    send("file_name=a.db").await.is_problem(422, "confirmation-required");
-    send("file_name=..%2fa.db&confirm=RESTORE").await.is_problem(422, "invalid-value");
-    send("confirm=RESTORE").await.is_problem(400, "malformed-request");
+    send("file_name=a.db").await.tells_problem(422, "confirmation-required");
+    send("file_name=..%2fa.db&confirm=RESTORE").await.tells_problem(422, "invalid-value");
+    send("confirm=RESTORE").await.tells_problem(400, "malformed-request");
     assert_eq!(api.rows("shop", "SELECT COUNT(*) FROM t"), 0);
     let job = api.done(send("file_name=a.db&confirm=RESTORE&retention_days=2").await).await;
     assert_eq!(api.rows("shop", "SELECT COUNT(*) FROM t"), 5000);
     assert!(job["result"]["safety_snapshot"].is_string(), "{job}");
     let begun = api.post("/v1/instances/shop/loads", json!({ "file_name": "a.db" })).await.is(201).text("/id");
     api.delete(&format!("/v1/loads/{begun}")).await.is(204);
-    api.get(&format!("/v1/loads/{begun}")).await.is_problem(404, "not-found");
+    api.get(&format!("/v1/loads/{begun}")).await.tells_problem(404, "not-found");
     let plain = api.ask("PATCH", &format!("/v1/loads/{begun}"), ADMIN).header("Upload-Offset", "0").json(&json!({}));
-    Answer::of(plain).await.is_problem(415, "unsupported-media-type");
+    Answer::of(plain).await.tells_problem(415, "unsupported-media-type");
     api.stop().await;
 }
 
@@ -129,7 +129,7 @@ async fn a_download_goes_on_where_it_was_cut_and_can_be_handed_on() {
     assert_eq!([first.bytes, rest.bytes.clone()].concat(), whole.bytes);
     assert_eq!(rest.header("content-range"), format!("bytes {half}-{}/{}", whole.bytes.len() - 1, whole.bytes.len()));
     assert_eq!(ranged(&format!("bytes={half}-"), "\"other\"").await.is(200).bytes, whole.bytes);
-    let outside = ranged("bytes=99999999-", "").await.is_problem(416, "range-not-satisfiable");
+    let outside = ranged("bytes=99999999-", "").await.tells_problem(416, "range-not-satisfiable");
     assert_eq!(outside.header("content-range"), format!("bytes */{}", whole.bytes.len()));
     let head = Answer::of(api.ask("HEAD", &path, ADMIN)).await.is(200);
     assert_eq!(head.header("content-length"), whole.bytes.len().to_string());
@@ -150,21 +150,21 @@ async fn a_download_goes_on_where_it_was_cut_and_can_be_handed_on() {
         "/v1/downloads/a.b.c.d".into(),
         "/v1/downloads/%2e%2e%2f".into(),
     ] {
-        Answer::of(api.ask("GET", &forged, "")).await.is_problem(404, "not-found");
+        Answer::of(api.ask("GET", &forged, "")).await.tells_problem(404, "not-found");
     }
-    api.post(&format!("/v1/exports/{export}/link"), json!({ "seconds": 0 })).await.is_problem(422, "invalid-value");
+    api.post(&format!("/v1/exports/{export}/link"), json!({ "seconds": 0 })).await.tells_problem(422, "invalid-value");
     let brief = api.post(&format!("/v1/exports/{export}/link"), json!({ "seconds": 1 })).await.is(200);
     let until: jiff::Timestamp = brief.text("/expires_at").parse().unwrap();
     while jiff::Timestamp::now() <= until {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     let brief = brief.text("/url").strip_prefix(&api.base).unwrap().to_string();
-    Answer::of(api.ask("GET", &brief, "")).await.is_problem(404, "not-found");
+    Answer::of(api.ask("GET", &brief, "")).await.tells_problem(404, "not-found");
     let audit = api.get("/v1/audit?action=export.").await.is(200).json;
     let by_link = audit["entries"].as_array().unwrap().iter().filter(|one| one["actor"] == "link").count();
     assert_eq!(by_link, 2, "{audit}");
     api.post(&format!("/v1/snapshots/{snapshot}/exports"), json!({ "format": "zip" }))
         .await
-        .is_problem(422, "invalid-value");
+        .tells_problem(422, "invalid-value");
     api.stop().await;
 }

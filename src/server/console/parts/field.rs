@@ -25,7 +25,7 @@ impl Form<'_> {
         let post = (shell.asked == Asked::Dialog).then_some(self.action);
         html! {
             form class="form" method="post" action=(self.action) hx-post=[post] hx-target=[post.map(|_| "#dialog-body")]
-                hx-disabled-elt=[post.map(|_| "find button[type=submit]")] {
+                hx-disabled-elt=[post.map(|_| "find button[type=submit]")] hx-disinherit=[post.map(|_| "*")] {
                 (hidden(shell))
                 @if let Some(error) = self.filled.error("") { (said("bad", error)) }
                 (fields)
