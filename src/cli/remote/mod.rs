@@ -18,6 +18,7 @@ mod waiting;
 
 use snaphold::clock::Surroundings;
 use snaphold::error::{Error, Result};
+use snaphold::ops::Progress;
 use snaphold::source::access::Password;
 
 use client::Client;
