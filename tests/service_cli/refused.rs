@@ -115,17 +115,14 @@ fn what_was_done_is_not_done_twice_where_the_answer_is_lost() {
 fn an_interrupted_wait_says_where_to_look() {
     let service = Service::start();
     let source = service.place.source();
-    service.run(&["instance", "add", "slow", "--source", &source, "--before", "sleep 3"]).succeeds();
-    let mut child = service.command(&["snapshot", "take", "slow"]).spawn().unwrap();
-    let running = || {
-        let listed = service.json(&["job", "list", "--status", "running"]);
-        listed["jobs"][0]["id"].as_str().map(str::to_string)
-    };
-    let job = loop {
-        if let Some(job) = running() {
-            break job;
-        }
-    };
+    service.run(&["instance", "add", "slow", "--source", &source, "--before", "sleep 8"]).succeeds();
+    // It waits when it has asked for its job again, though an answer was lost.
+    let way = Cutter::losing(&service.url, "GET /v1/jobs/");
+    let mut child = service.command_by(&way.url, &["snapshot", "take", "slow"]).spawn().unwrap();
+    while way.count() < 2 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let job = service.json(&["job", "list", "--instance", "slow"])["jobs"][0]["id"].as_str().unwrap().to_string();
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let mut said = String::new();
