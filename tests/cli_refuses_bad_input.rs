@@ -127,7 +127,7 @@ fn what_is_refused() {
             (&["snapshot", "undelete", "latest"], 4, "is not deleted"),
             (&["key", "add", "--new-passphrase-file", "data/a.txt"], 4, "not encrypted"),
             (&["key", "passwd", "--new-passphrase-file", "data/a.txt"], 4, "not encrypted"),
-            (&["key", "remove", "0"], 3, "\"0\""),
+            (&["key", "remove", "no-such-key"], 3, "\"no-such-key\""),
             (&["key", "remove", ""], 2, "snaphold key list"),
         ],
     );

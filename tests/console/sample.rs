@@ -371,7 +371,8 @@ pub fn policy() -> Policy {
 pub fn planned() -> RestorePlan {
     serde_json::from_value(json!({
         "snapshot": "00000000000000aa", "target": "postgres://backup@db.northwind.example/orders", "in_place": true,
-        "instance": "orders", "files": 1_284, "directories": 31, "bytes_total": 4 * GIB, "bytes_written": 38 * MIB,
+        "instance": "orders", "files": 1_284, "directories": 31, "others": 2,
+        "bytes_zeroed": 0, "bytes_total": 4 * GIB, "bytes_written": 38 * MIB,
         "bytes_unchanged": 4 * GIB - 38 * MIB, "files_changed": 12, "metadata_changed": 0, "removed": 3,
     }))
     .unwrap()
