@@ -40,7 +40,7 @@ fn instances_and_plans() {
         "--source",
         "files:PLACE/data",
         "--plan",
-        "auradb-free",
+        "dragonfly-cloud",
         "--retain",
         "14d",
     ]);
