@@ -6,8 +6,8 @@
 //! ```text
 //! around → gate → idempotency → handler
 //! ```
-//! [`around`] gives each request its id and turns every refusal into a problem; [`gate`] lets in who is known, and not too
-//! often; [`idempotency`] answers a repeated request as it was answered.
+//! `around` gives each request its id and turns every refusal into a problem; `gate` lets in who is known, and not too
+//! often; `idempotency` answers a repeated request as it was answered.
 
 mod around;
 mod document;

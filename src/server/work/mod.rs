@@ -1,4 +1,4 @@
-//! What each kind of job does with a [`Service`](crate::service::Service). Knows no catalog and no network: a job is what
+//! What each kind of job does with a [`Service`]. Knows no catalog and no network: a job is what
 //! stands in its [`JobSpec`], and what it did is in [`Done`].
 //!
 //! A job may be performed again after its worker died, by another process, from anywhere inside it. Then [`Means::attempt`]
