@@ -3,6 +3,7 @@
 #[path = "../sqlite_common/mod.rs"]
 mod sqlite_common;
 
+mod fairness;
 mod kill;
 mod policies;
 mod servers;

@@ -11,7 +11,6 @@ use crate::server::fault::{Fault, Outcome, Problem};
 use crate::server::work::{self, JobSpec};
 
 use super::Desk;
-use super::inside::read_view;
 use super::jobs::Job;
 use super::page::{self, Paging};
 use super::{check, page::LIMIT_MAX};
@@ -122,7 +121,8 @@ pub struct ProofCheck {
 impl Snapshot {
     /// As the catalog's mirror has it.
     pub fn of(snapshot: &catalog::Snapshot) -> Outcome<Self> {
-        read_view(&snapshot.view)
+        serde_json::from_str(&snapshot.view)
+            .map_err(|error| Fault::internal(format!("a record of the catalog cannot be read: {error}")))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::server::catalog::{Session, User};
 use crate::server::fault::{Fault, Outcome, Problem};
 
 use super::principal::{Origin, Principal};
-use super::tokens::{Auth, DEFAULT_ACCOUNT};
+use super::tokens::Auth;
 use super::{rights, secret};
 
 /// The cookie's name.
@@ -65,10 +65,10 @@ impl Auth {
             Ok(_) | Err(Error::NotFound(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let default = self.catalog.fact(DEFAULT_ACCOUNT).await?;
+        let default = self.default_account().await?;
         let principal = Principal {
             actor: format!("user:{}", user.id),
-            is_trusted: default.as_deref() == Some(user.account.as_str()),
+            is_trusted: default == Some(user.account.as_str()),
             account: user.account,
             rights: rights::of_role(user.role),
             title: user.role.as_str().to_string(),

@@ -1,5 +1,7 @@
 //! Tokens: read from a request, checked, made at the first start.
 
+use std::sync::OnceLock;
+
 use crate::error::{Error, Result};
 use crate::server::catalog::{Catalog, NewToken, Token};
 use crate::server::fault::{Fault, Outcome, Problem};
@@ -28,6 +30,7 @@ pub struct Auth {
     pub passwords: Passwords,
     pub(super) failures: Throttle,
     pub(super) sign_ins: Throttle,
+    default_account: OnceLock<String>,
 }
 
 impl Auth {
@@ -38,6 +41,7 @@ impl Auth {
             passwords: Passwords::default(),
             failures: Throttle::per_minute(FAILURES_PER_MINUTE),
             sign_ins: Throttle::per_minute(SIGN_INS_PER_MINUTE),
+            default_account: OnceLock::new(),
         }
     }
 
@@ -57,11 +61,11 @@ impl Auth {
         };
         self.catalog.touch_token(&token).await?;
         let rights = rights::of_scopes(token.scopes.iter().map(String::as_str));
-        let default = self.catalog.fact(DEFAULT_ACCOUNT).await?;
-        let is_default = |account: &str| default.as_deref() == Some(account);
+        let default = self.default_account().await?;
+        let is_default = |account: &str| default == Some(account);
         let on = match &token.account {
             Some(own) => self.own_account(own, account).await?,
-            None => self.any_account(account, default.as_deref()).await?,
+            None => self.any_account(account, default).await?,
         };
         Ok(Principal {
             actor: format!("token:{}", token.id),
@@ -71,6 +75,15 @@ impl Auth {
             title: token.scopes.join(" "),
             origin,
         })
+    }
+
+    /// The account of requests that name none. It is chosen once, at the first start.
+    pub(super) async fn default_account(&self) -> Result<Option<&str>> {
+        if let Some(account) = self.default_account.get() {
+            return Ok(Some(account));
+        }
+        let fact = self.catalog.fact(DEFAULT_ACCOUNT).await?;
+        Ok(fact.map(|account| self.default_account.get_or_init(|| account).as_str()))
     }
 
     /// A token of an account may name its own account, by id or name, and no other.

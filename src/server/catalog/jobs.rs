@@ -278,8 +278,9 @@ impl Catalog {
     /// Gives `worker` a job: of the account that has the fewest running, the one that has waited longest. `per_account` is
     /// how many of an account's jobs may run at once, where the account says nothing itself.
     pub async fn claim_job(&self, worker: &str, per_account: i64) -> Result<Option<Job>> {
-        let now = self.now_us();
         let mut transaction = self.begin().await?;
+        // After the wait for the lock: whoever had it may have ended a job meanwhile, and this one begins after that.
+        let now = self.now_us();
         let lock = if self.is_postgres { " FOR UPDATE OF a SKIP LOCKED" } else { "" };
         let account = format!(
             "SELECT a.id FROM accounts a WHERE EXISTS (SELECT 1 FROM jobs j WHERE j.account = a.id AND {MAY_RUN}) \

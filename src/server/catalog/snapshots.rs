@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::error::{Error, Result};
 use crate::service::SnapshotView;
 
-use super::row::{Cursor, Page, Record, get, json as json_column};
+use super::row::{Cursor, Page, Record, get};
 use super::{Catalog, failed, from_microseconds};
 
 /// A snapshot.
@@ -33,8 +33,8 @@ pub struct Snapshot {
     pub bytes_total: i64,
     /// Bytes that it added to the repository.
     pub bytes_stored: i64,
-    /// The snapshot as [`SnapshotView`] shows it.
-    pub view: Value,
+    /// The snapshot as [`SnapshotView`] shows it: JSON text, which is read only where somebody looks into it.
+    pub view: String,
 }
 
 impl Record for Snapshot {
@@ -50,7 +50,7 @@ impl Record for Snapshot {
             deleted_us: get(row, "deleted_us")?,
             bytes_total: get(row, "bytes_total")?,
             bytes_stored: get(row, "bytes_stored")?,
-            view: json_column(row, "view")?,
+            view: get(row, "view")?,
         })
     }
 }
@@ -159,7 +159,8 @@ impl Catalog {
             Ok(_) | Err(Error::NotFound(_)) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let mut view = snapshot.view;
+        let mut view: Value = serde_json::from_str(&snapshot.view)
+            .map_err(|error| Error::damaged(format!("the catalog's snapshot {id}"), error))?;
         if let Some(fields) = view.as_object_mut() {
             fields.insert("status".into(), "failed".into());
             fields.insert("reason".into(), reason.into());

@@ -15,7 +15,8 @@ use super::wrong;
 pub struct Jobs {
     /// Jobs that this process does at once. 0: it only serves requests.
     pub workers: usize,
-    /// Jobs of one account at once, over all processes. An account may have its own number.
+    /// Jobs of one account at once, over all processes. An account may have its own number. Fewer than there are workers, so
+    /// that no account keeps all of them.
     pub per_account: u32,
     /// A job whose worker was not heard of for so long is taken over.
     pub silent_after: Span,
@@ -25,7 +26,7 @@ pub struct Jobs {
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { workers: 2, per_account: 2, silent_after: Span::seconds(60), stop_within: Span::seconds(30) }
+        Self { workers: 4, per_account: 2, silent_after: Span::seconds(60), stop_within: Span::seconds(30) }
     }
 }
 
