@@ -35,7 +35,7 @@ pub fn ticks(most: u64) -> (u64, Vec<u64>) {
     let unit = (0..6).map(|power| 1_u64 << (10 * power)).take_while(|unit| *unit <= most.max(1)).last().unwrap_or(1);
     const ROUND: [u64; 11] = [1, 2, 4, 8, 10, 20, 40, 80, 100, 200, 400];
     let fits = ROUND.into_iter().map(|round| round.saturating_mul(unit)).find(|top| *top >= most);
-    let top = fits.unwrap_or_else(|| unit.saturating_mul(1024));
+    let top = fits.unwrap_or_else(|| most.checked_next_power_of_two().unwrap_or(u64::MAX));
     let half = top / 2;
     (top, if half > 0 { vec![0, half, top] } else { vec![0, top] })
 }
