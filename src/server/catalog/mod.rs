@@ -71,6 +71,8 @@ impl Catalog {
         let pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(CONNECTING)
+            // A server may have gone away; a file has not, and asking costs as much as a query.
+            .test_before_acquire(is_postgres)
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if !is_postgres {
