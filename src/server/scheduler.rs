@@ -28,8 +28,6 @@ const TICK: Duration = Duration::from_secs(1);
 /// Instances that get their job in one round. The rest, still due, gets it in the next.
 const ROUND: i64 = 500;
 const ASKER: Asker<'static> = Asker { actor: "scheduler", request_id: None };
-/// Answers to requests are kept for so long.
-const ANSWERS_KEPT_US: i64 = 24 * HOUR_US;
 const HOUR_US: i64 = 3_600_000_000;
 
 /// How often things are seen to, microseconds.
@@ -41,11 +39,18 @@ pub struct Pace {
     pub gc_us: i64,
     /// How long jobs that are over stay listed.
     pub jobs_kept_us: i64,
+    /// How long answers to requests with an `Idempotency-Key` are kept.
+    pub answers_kept_us: i64,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { check_us: Some(HOUR_US), gc_us: 24 * HOUR_US, jobs_kept_us: 90 * 24 * HOUR_US }
+        Self {
+            check_us: Some(HOUR_US),
+            gc_us: 24 * HOUR_US,
+            jobs_kept_us: 90 * 24 * HOUR_US,
+            answers_kept_us: 24 * HOUR_US,
+        }
     }
 }
 
@@ -165,7 +170,7 @@ impl Scheduler {
 
     async fn tidy(&self, now: i64) -> Result<()> {
         self.catalog.forget_ended_sessions().await?;
-        self.catalog.forget_answers(now.saturating_sub(ANSWERS_KEPT_US)).await?;
+        self.catalog.forget_answers(now.saturating_sub(self.pace.answers_kept_us)).await?;
         self.catalog.forget_jobs(now.saturating_sub(self.pace.jobs_kept_us)).await?;
         for upload in self.catalog.forget_uploads().await? {
             let uploads = self.uploads.clone();

@@ -196,6 +196,7 @@ async fn parts(
         check_us: Some(config.scheduler.check_every.as_us()).filter(|every| *every > 0),
         gc_us: config.scheduler.gc_every.as_us(),
         jobs_kept_us: config.retention.jobs.as_us(),
+        answers_kept_us: config.retention.idempotency.as_us(),
     };
     let scheduler = Scheduler::new(catalog, jobs, pace, state.plans.clone(), (&folders.exports, &folders.uploads));
     Ok((state, Parts { bench, scheduler }))

@@ -98,11 +98,6 @@ impl Vault {
         })
     }
 
-    /// The same secret under another master key. Those sealed by the old key stay as they are until each was resealed.
-    pub fn reseal(&self, owner: &str, sealed: &str, new: &Vault) -> Result<String> {
-        new.seal(owner, &self.open(owner, sealed)?)
-    }
-
     /// Signs bytes for a purpose: [`LINKS`], [`COOKIES`]. A signature for one purpose is none for another.
     pub fn sign(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
         self.key.sign(purpose, bytes)

@@ -62,16 +62,6 @@ fn an_accounts_secret_opens_with_its_master_key_and_for_its_account_alone() {
 }
 
 #[test]
-fn another_master_key_takes_over_secret_by_secret() {
-    let (old, new) = (vault(HEX), vault(&HEX.replace("1f", "1e")));
-    let (secret, sealed) = old.new_secret("a1").unwrap();
-    let resealed = old.reseal("a1", &sealed, &new).unwrap();
-    assert_eq!(bytes_of(&new.open_secret("a1", &resealed).unwrap()), bytes_of(&secret));
-    assert!(old.open_secret("a1", &resealed).is_err());
-    assert!(new.reseal("a1", &sealed, &old).is_err());
-}
-
-#[test]
 fn a_key_file_is_made_once_and_is_its_owners_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("master.key");

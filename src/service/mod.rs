@@ -1,5 +1,6 @@
 //! Instances, plans, and the work flows that a user names.
 
+mod amount;
 mod at_work;
 mod care;
 mod catalog;
@@ -36,6 +37,7 @@ use crate::source::program::Programs;
 
 use claims::Claims;
 
+pub use amount::{format_count, format_size};
 pub use care::GcRequest;
 pub use catalog::{Catalog, Snapshot, check_instance_name};
 pub use drills::DrillOutcome;

@@ -2,6 +2,8 @@
 
 mod browser;
 mod hand;
+#[path = "../support/here.rs"]
+mod here;
 mod look;
 #[path = "../postgres/server.rs"]
 #[allow(dead_code, reason = "each test uses a part of it")]

@@ -472,6 +472,7 @@ pub fn account() -> AccountView {
         instances: 8,
         snapshots: 1_284,
         has_password: true,
+        shredded_at: None,
     }
 }
 

@@ -1,10 +1,15 @@
 //! The service: what its jobs do, its accounts' repositories, how it is operated.
 
+#[path = "../support/here.rs"]
+mod here;
 #[path = "../postgres/server.rs"]
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod postgres;
 #[path = "../cli/program.rs"]
 mod program;
+#[path = "../redis/server.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod redis;
 #[path = "../sqlite_common/mod.rs"]
 mod sqlite_common;
 #[path = "../store/mod.rs"]

@@ -13,7 +13,7 @@ use snaphold::service::{InstanceSpec, Plans};
 use snaphold::source::program::Programs;
 use tokio::runtime::Runtime;
 
-use crate::servers::surroundings;
+use crate::here::surroundings;
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const ASKER: Asker<'static> = Asker { actor: "test", request_id: None };

@@ -13,6 +13,7 @@ use snaphold::server::work::{self, JobSpec};
 use snaphold::service::{InstanceSpec, Service, TakeOptions};
 use tokio::runtime::Runtime;
 
+use crate::postgres;
 use crate::servers::{Data, Server};
 use crate::sqlite_common::create;
 
@@ -162,10 +163,10 @@ async fn torment(data: &Data, catalog: &Catalog, account: &Account, kills: usize
     jobs
 }
 
-fn tormented(kills: usize, scale: usize, seed: u64) {
+fn tormented(catalog: Option<String>, kills: usize, scale: usize, seed: u64) {
     println!("seed {seed}");
     let mut dice = Dice(seed);
-    let data = Data::new();
+    let data = Data::new(catalog);
     drop(data.serve());
     Runtime::new().unwrap().block_on(async {
         let catalog = data.catalog().await;
@@ -228,13 +229,20 @@ async fn check(service: &Arc<Service>, catalog: &Catalog, account: &Account, bef
 
 #[test]
 fn servers_that_are_killed_lose_nothing_and_do_nothing_twice() {
-    tormented(6, 2, 20_261_122);
+    tormented(None, 6, 2, 20_261_122);
+}
+
+#[test]
+fn servers_that_share_a_postgresql_are_killed_and_lose_nothing() {
+    let Some(server) = postgres::server("servers that share a PostgreSQL") else { return };
+    server.sql("postgres", "CREATE DATABASE catalog");
+    tormented(Some(server.url("catalog", "")), 4, 2, 20_261_123);
 }
 
 #[test]
 #[ignore = "long: 25 kills, ten times"]
 fn servers_that_are_killed_often_lose_nothing_and_do_nothing_twice() {
     for seed in 1..=10 {
-        tormented(25, 8, seed);
+        tormented(None, 25, 8, seed);
     }
 }

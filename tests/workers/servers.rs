@@ -5,10 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use jiff::Timestamp;
-use snaphold::clock::{Clock, Entropy, ProcessIdentity, Processes, Surroundings};
 use snaphold::server::catalog::{Account, Catalog};
 use snaphold::server::tenants::{Tenants, TenantsConfig};
 use snaphold::server::vault::Vault;
@@ -16,40 +13,7 @@ use snaphold::service::{Plans, Service};
 use snaphold::source::program::Programs;
 use tempfile::TempDir;
 
-/// This process: the system's clock, and randomness that no other test has.
-struct Real {
-    drawn: AtomicU64,
-}
-
-impl Clock for Real {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
-
-impl Entropy for Real {
-    fn fill(&self, bytes: &mut [u8]) {
-        let drawn = self.drawn.fetch_add(1, Ordering::SeqCst);
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(format!("{} {drawn} {:?}", std::process::id(), Timestamp::now()).as_bytes());
-        hasher.finalize_xof().fill(bytes);
-    }
-}
-
-impl Processes for Real {
-    fn identity(&self) -> ProcessIdentity {
-        ProcessIdentity { host: "the test".into(), boot: "1".into(), pid: std::process::id(), started: 1 }
-    }
-
-    fn is_alive(&self, _: &ProcessIdentity) -> Option<bool> {
-        None
-    }
-}
-
-pub fn surroundings() -> Surroundings {
-    let real = Arc::new(Real { drawn: AtomicU64::new(0) });
-    Surroundings { clock: real.clone(), entropy: real.clone(), processes: real }
-}
+use crate::here::surroundings;
 
 /// A server; killed with -9 when it is dropped.
 pub struct Server(Child);
@@ -77,13 +41,15 @@ impl Drop for Server {
 /// The folder of a service.
 pub struct Data {
     pub folder: TempDir,
+    catalog: Option<String>,
 }
 
 impl Data {
-    pub fn new() -> Self {
+    /// With a catalog at a URL, or else in the folder.
+    pub fn new(catalog: Option<String>) -> Self {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         fs::create_dir(folder.path().join("sources")).unwrap();
-        Self { folder }
+        Self { folder, catalog }
     }
 
     pub fn path(&self, below: &str) -> PathBuf {
@@ -96,6 +62,7 @@ impl Data {
         let mut child = Command::new(env!("CARGO_BIN_EXE_snaphold"))
             .args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"])
             .arg(self.path("data"))
+            .args(self.catalog.iter().flat_map(|url| ["--catalog", url]))
             .env("SNAPHOLD_ADMIN_TOKEN", "the-administrators-token")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -114,8 +81,8 @@ impl Data {
     }
 
     pub async fn catalog(&self) -> Catalog {
-        let url = format!("sqlite://{}", self.path("data/catalog.sqlite").display());
-        Catalog::open(&url, surroundings()).await.unwrap()
+        let embedded = || format!("sqlite://{}", self.path("data/catalog.sqlite").display());
+        Catalog::open(&self.catalog.clone().unwrap_or_else(embedded), surroundings()).await.unwrap()
     }
 
     /// The accounts' repositories, opened by this process.

@@ -156,7 +156,7 @@ pub async fn shred(desk: &Desk, who: &Principal, id: &str, request: Shred) -> Ou
     desk.need(who, Right::Administer)?;
     let account = find(desk, who, id).await?;
     if request.confirm.as_deref() != Some(account.name.as_str()) {
-        let detail = "this destroys all data of the account for ever; send its name as \"confirm\"";
+        let detail = "this destroys all data of the account for ever; the account's name confirms it";
         return Err(Fault::new(Problem::ConfirmationRequired, detail).of_field("confirm"));
     }
     let of_account = Principal { account: id.to_string(), ..who.clone() };

@@ -6,43 +6,12 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::server::auth::{Principal, Right, rights};
+pub use crate::server::catalog::Role;
 use crate::server::catalog::{self, from_microseconds};
 use crate::server::fault::{Fault, Outcome, Problem};
 
 use super::Desk;
 use super::instances::{must_match, short_digest};
-
-/// What a user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Everything in the account.
-    Owner,
-    /// Reads, takes snapshots, restores, changes instances and policies.
-    Operator,
-    /// Reads.
-    Viewer,
-}
-
-impl From<Role> for catalog::Role {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Owner => catalog::Role::Owner,
-            Role::Operator => catalog::Role::Operator,
-            Role::Viewer => catalog::Role::Viewer,
-        }
-    }
-}
-
-impl From<catalog::Role> for Role {
-    fn from(role: catalog::Role) -> Self {
-        match role {
-            catalog::Role::Owner => Role::Owner,
-            catalog::Role::Operator => Role::Operator,
-            catalog::Role::Viewer => Role::Viewer,
-        }
-    }
-}
 
 /// A user.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -66,7 +35,7 @@ impl User {
         Self {
             id: user.id.clone(),
             email: user.email.clone(),
-            role: user.role.into(),
+            role: user.role,
             created_at: from_microseconds(user.created_us),
             disabled_at: user.disabled_us.map(from_microseconds),
             etag: short_digest(&format!("{user:?}")),
@@ -119,7 +88,7 @@ pub struct NewUser {
 /// Makes a user.
 pub async fn create(desk: &Desk, who: &Principal, request: NewUser) -> Outcome<User> {
     desk.need(who, Right::Administer)?;
-    covers(who, request.role.into())?;
+    covers(who, request.role)?;
     let email = request.email.trim();
     let is_address = email.len() <= 254
         && email.parse::<lettre::Address>().is_ok()
@@ -131,13 +100,13 @@ pub async fn create(desk: &Desk, who: &Principal, request: NewUser) -> Outcome<U
     let entropy = &*desk.surroundings().entropy;
     let hash = desk.auth.passwords.hash(&request.password, entropy).await;
     let hash = hash.map_err(|error| Fault::from(error).of_field("password"))?;
-    let user = desk.catalog.add_user(&account.id, email, &hash, request.role.into()).await?;
+    let user = desk.catalog.add_user(&account.id, email, &hash, request.role).await?;
     desk.note(who, "user.create", &user.id, json!({ "email": user.email, "role": request.role })).await?;
     Ok(User::of(&user))
 }
 
 /// Nobody makes somebody who may more.
-fn covers(who: &Principal, role: catalog::Role) -> Outcome<()> {
+fn covers(who: &Principal, role: Role) -> Outcome<()> {
     match who.rights.covers(rights::of_role(role)) {
         true => Ok(()),
         false => Err(Fault::new(Problem::Forbidden, "nobody can give a role that may do more than themselves")),
@@ -169,10 +138,10 @@ pub async fn edit(
     let _editing = desk.editing(&who.account).await;
     let user = find(desk, who, id).await?;
     must_match(if_match, &User::of(&user).etag)?;
-    let role = request.role.map_or(user.role, Into::into);
+    let role = request.role.unwrap_or(user.role);
     covers(who, role)?;
     let is_disabled = request.disabled.unwrap_or(user.disabled_us.is_some());
-    if (role != catalog::Role::Owner || is_disabled) && user.role == catalog::Role::Owner {
+    if (role != Role::Owner || is_disabled) && user.role == Role::Owner {
         another_owner(desk, who, id).await?;
     }
     let hash = match &request.password {
@@ -194,7 +163,7 @@ async fn another_owner(desk: &Desk, who: &Principal, id: &str) -> Outcome<()> {
         return Ok(());
     }
     let users = desk.catalog.users(&who.account).await?;
-    let is_owner = |user: &catalog::User| user.role == catalog::Role::Owner && user.disabled_us.is_none();
+    let is_owner = |user: &catalog::User| user.role == Role::Owner && user.disabled_us.is_none();
     match users.iter().any(|user| user.id != id && is_owner(user)) {
         true => Ok(()),
         false => Err(Fault::new(Problem::Refused, "the account would have no owner left; make another one first")),

@@ -1,6 +1,5 @@
 //! What who may do: one table.
 
-use crate::error::{Error, Result};
 use crate::server::catalog::Role;
 
 /// Something that may be done in an account, or to the service.
@@ -90,15 +89,6 @@ pub fn of_role(role: Role) -> Rights {
 pub fn of_scopes<'s>(scopes: impl IntoIterator<Item = &'s str>) -> Rights {
     let given = scopes.into_iter().filter_map(|scope| SCOPES.iter().find(|(name, _)| *name == scope));
     given.fold(Rights::default(), |rights, (_, more)| rights.and(Rights::of(more)))
-}
-
-/// Whether it is a scope.
-pub fn check_scope(scope: &str) -> Result<()> {
-    if SCOPES.iter().any(|(name, _)| *name == scope) {
-        return Ok(());
-    }
-    let names: Vec<&str> = SCOPES.iter().map(|(name, _)| *name).collect();
-    Err(Error::Usage(format!("{scope:?} is no scope; use {}", names.join(", "))))
 }
 
 #[cfg(test)]

@@ -78,12 +78,6 @@ impl Catalog {
         done.execute(&self.pool).await.map(drop).map_err(failed)
     }
 
-    /// Replaces an account's sealed secret, as when the master key changes.
-    pub async fn reseal_account(&self, id: &str, sealed_secret: &str) -> Result<()> {
-        let done = sqlx::query("UPDATE accounts SET sealed_secret = $2 WHERE id = $1 AND shredded_us IS NULL");
-        done.bind(id).bind(sealed_secret).execute(&self.pool).await.map(drop).map_err(failed)
-    }
-
     /// Forgets an account's secret and what is mirrored of its repository, and ends its jobs that have not begun.
     pub async fn shred_account(&self, id: &str) -> Result<()> {
         let now = self.now_us();

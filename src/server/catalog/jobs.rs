@@ -347,12 +347,6 @@ impl Catalog {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Jobs whose worker was not heard of since `before_us`.
-    pub async fn silent_jobs(&self, before_us: i64) -> Result<Vec<Job>> {
-        let query = sqlx::query("SELECT * FROM jobs WHERE status = 'running' AND beat_us < $1 ORDER BY created_us");
-        Job::all(query.bind(before_us).fetch_all(&self.pool).await.map_err(failed)?)
-    }
-
     /// All jobs that run.
     pub async fn running_jobs(&self) -> Result<Vec<Job>> {
         let query = sqlx::query("SELECT * FROM jobs WHERE status = 'running' ORDER BY created_us");

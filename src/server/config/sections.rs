@@ -145,10 +145,6 @@ impl Retention {
 pub struct Scheduler {
     /// Whether this process may be the scheduler. One is, among those that may.
     pub enabled: bool,
-    /// How often it looks what is due.
-    pub every: Span,
-    /// Instances that are due at the same time start within so long, each at its own moment, where they have no window.
-    pub spread: Span,
     /// How often an instance's system is looked at, for a snapshot when it changed.
     pub check_every: Span,
     /// How often an account's repository is collected.
@@ -163,8 +159,6 @@ impl Default for Scheduler {
     fn default() -> Self {
         Self {
             enabled: true,
-            every: Span::seconds(15),
-            spread: Span::minutes(10),
             check_every: Span::hours(6),
             gc_every: Span::days(1),
             grace: Span::days(7),
@@ -175,12 +169,6 @@ impl Default for Scheduler {
 
 impl Scheduler {
     pub(super) fn validate(&self) -> Result<()> {
-        if self.every < Span::seconds(1) || self.every > Span::hours(1) {
-            return Err(wrong("scheduler.every", "is between 1s and 1h"));
-        }
-        if self.spread > Span::hours(1) {
-            return Err(wrong("scheduler.spread", "is at most 1h, or hourly snapshots would run into each other"));
-        }
         if self.check_every < Span::minutes(1) {
             return Err(wrong("scheduler.check_every", "is at least 1m"));
         }

@@ -46,7 +46,7 @@ fn the_line_is_named_where_the_text_is_wrong() {
     refused("listen = \n", &["line 1"]);
     refused("[limits]\n\nupload = \"2 GB\"\n", &["line 3", "2 GB", "500MiB"]);
     refused("[limits]\nbody = -1\n", &["line 2", "500MiB"]);
-    refused("[scheduler]\nevery = \"5 minutes\"\n", &["line 2", "5 minutes", "90m"]);
+    refused("[scheduler]\ngrace = \"5 minutes\"\n", &["line 2", "5 minutes", "90m"]);
     refused("[proxy]\ntrusted = [\"localhost\"]\n", &["line 2", "localhost", "10.0.0.0/8"]);
     refused("[log]\nformat = \"xml\"\n", &["line 2", "xml", "json"]);
     refused("[tls]\ncertificate = \"a.pem\"\n", &["key"]);
@@ -67,8 +67,6 @@ fn the_field_is_named_where_a_value_makes_no_sense() {
         ("limits.burst = 0", "limits.burst", "at least 1"),
         ("limits.request_timeout = \"0\"", "limits.request_timeout", "1s"),
         ("retention.audit = \"1s\"", "retention.audit", "1m"),
-        ("scheduler.every = \"2h\"", "scheduler.every", "1h"),
-        ("scheduler.spread = \"2h\"", "scheduler.spread", "1h"),
         ("scheduler.check_every = \"1s\"", "scheduler.check_every", "1m"),
         ("scheduler.gc_every = \"1s\"", "scheduler.gc_every", "1m"),
         ("master_key = {file = \"a\", environment = \"B\"}", "master_key", "one of"),

@@ -10,28 +10,7 @@ use crate::server::actions::instances::Instance;
 use crate::server::actions::jobs::Job;
 use crate::server::actions::snapshots::Snapshot;
 use crate::server::actions::users::User;
-
-/// What a user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Look.
-    Viewer,
-    /// Take snapshots, restore, change policies and instances.
-    Operator,
-    /// Everything in the account.
-    Owner,
-}
-
-impl Role {
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Viewer => "viewer",
-            Role::Operator => "operator",
-            Role::Owner => "owner",
-        }
-    }
-}
+pub use crate::server::catalog::Role;
 
 /// How the console looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

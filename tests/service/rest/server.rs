@@ -2,13 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
-use snaphold::clock::{Clock, Entropy, ProcessIdentity, Processes, Surroundings};
 use snaphold::server::config::Config;
 use snaphold::server::vault::Vault;
 use snaphold::server::{Server, Start};
@@ -16,32 +13,10 @@ use snaphold::service::Plans;
 use snaphold::source::program::Programs;
 use tempfile::TempDir;
 
+use crate::here;
+
 pub const ADMIN: &str = "the-first-administrators-token";
 const MASTER: &str = "101112131415161718191a1b1c1d1e1f000102030405060708090a0b0c0d0e0f";
-
-struct Here;
-
-impl Clock for Here {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
-
-impl Entropy for Here {
-    fn fill(&self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).unwrap();
-    }
-}
-
-impl Processes for Here {
-    fn identity(&self) -> ProcessIdentity {
-        ProcessIdentity { host: "test".into(), boot: "test".into(), pid: std::process::id(), started: 1 }
-    }
-
-    fn is_alive(&self, other: &ProcessIdentity) -> Option<bool> {
-        Some(*other == self.identity())
-    }
-}
 
 pub struct Api {
     server: Option<Server>,
@@ -113,14 +88,14 @@ impl Api {
         (config.limits.requests_per_second, config.limits.burst) = (100_000, 100_000);
         config.backup.every = snaphold::server::config::Span::seconds(0);
         change(&mut config);
-        let here = Arc::new(Here);
-        let surroundings = Surroundings { clock: here.clone(), entropy: here.clone(), processes: here.clone() };
+        let surroundings = here::surroundings();
+        let vault = Vault::of_text(MASTER, surroundings.entropy.clone()).unwrap();
         let start = Start {
             config,
             data: folder.path().join("data"),
             surroundings,
             programs: Programs::new(std::env::vars_os().collect()),
-            vault: Vault::of_text(MASTER, here).unwrap(),
+            vault,
             plans: Plans::built_in(),
             admin_token: Some(ADMIN.into()),
         };

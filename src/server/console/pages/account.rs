@@ -26,12 +26,17 @@ pub struct AccountView {
     pub snapshots: u64,
     /// Whether who looks has a password here, rather than a token.
     pub has_password: bool,
+    /// When its key was destroyed.
+    pub shredded_at: Option<Timestamp>,
 }
 
 /// The page.
 pub fn show(shell: &Shell, account: &AccountView, filled: &Filled) -> Markup {
     let body = html! {
         (heading("Account", None, html! {}))
+        @if let Some(at) = account.shredded_at {
+            (notice("bad", html! { strong { "The account's key was destroyed on " (full(shell, at)) "." } " Nothing that it kept can be read, and nothing more is kept." }))
+        }
         div class="columns" {
             section class="panel" {
                 h2 { (account.name) }
@@ -44,7 +49,7 @@ pub fn show(shell: &Shell, account: &AccountView, filled: &Filled) -> Markup {
                 ]))
             }
             @if account.has_password { section class="panel" { h2 { "Your password" } (own_password(shell, filled)) } }
-            @if shell.may_operate() {
+            @if shell.may_operate() && account.shredded_at.is_none() {
                 section class="panel" {
                     h2 { "Care" }
                     p { "Both happen by themselves, too. As a job, beside everything else." }
@@ -54,7 +59,7 @@ pub fn show(shell: &Shell, account: &AccountView, filled: &Filled) -> Markup {
                     }
                 }
             }
-            @if shell.may_own() {
+            @if shell.may_own() && account.shredded_at.is_none() {
                 section class="panel" {
                     h2 { "Destroy the account's key" }
                     p { "Everything that the account keeps is encrypted under it. Without the key all of it is gone at once, in every copy: nobody can bring it back." }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::server::console::charts::calendar::strip;
 use crate::server::console::layout::{page, panel};
 use crate::server::console::link;
-use crate::server::console::parts::basics::{dialog_link, empty, heading, health, icon};
+use crate::server::console::parts::basics::{dialog_link, empty, heading, health};
 use crate::server::console::parts::field::{Field, Form};
 use crate::server::console::parts::progress;
 use crate::server::console::parts::text::{ago, counted, factor, size};
@@ -98,9 +98,4 @@ pub fn add(shell: &Shell, plans: &[&Plan], filled: &Filled) -> Markup {
     let form =
         Form { action: "/console/add-instance", filled, submit: "Add instance", tone: "primary", back: link::HOME };
     panel(shell, HERE, "Add an instance", form.render(shell, fields))
-}
-
-/// A hint that leads to the plans.
-pub fn plans_link() -> Markup {
-    html! { a href="/console/plans" { (icon("plan")) "What each plan promises" } }
 }

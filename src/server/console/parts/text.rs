@@ -4,38 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
 use crate::server::console::view::Shell;
-
-const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-
-/// A size in binary units, such as `1.5 GiB`.
-pub fn size(bytes: u64) -> String {
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let (mut unit, mut tenths) = ("", bytes);
-    for name in UNITS {
-        // Whole tenths, so that 1023.96 KiB becomes 1.0 MiB and not 1024.0 KiB.
-        (unit, tenths) = (name, (u128::from(tenths) * 10 / 1024) as u64);
-        if tenths < 10_240 {
-            break;
-        }
-        tenths /= 10;
-    }
-    format!("{}.{} {unit}", tenths / 10, tenths % 10)
-}
-
-/// A count with a mark between thousands.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut marked = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            marked.push(',');
-        }
-        marked.push(digit);
-    }
-    marked
-}
+pub use crate::service::{format_count as count, format_size as size};
 
 /// A count with its noun.
 pub fn counted(number: u64, one: &str, many: &str) -> String {
@@ -180,10 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_shares_read_well() {
-        let texts = [0, 1023, 1024, 1_073_741_824, u64::MAX].map(size);
-        assert_eq!(texts, ["0 B", "1023 B", "1.0 KiB", "1.0 GiB", "15.9 EiB"]);
-        assert_eq!(count(1_234_567), "1,234,567");
+    fn shares_read_well() {
         assert_eq!(
             [percent(0, 5), percent(1, 9_999), percent(1, 40), percent(1, 3)],
             ["0 %", "< 0.1 %", "2.5 %", "33 %"]

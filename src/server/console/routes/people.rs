@@ -248,6 +248,7 @@ async fn account_view(visitor: &Visitor) -> Outcome<account::AccountView> {
         instances,
         snapshots: usage.iter().map(|usage| u64::try_from(usage.snapshots).unwrap_or_default()).sum(),
         has_password: visitor.shell.may_own(),
+        shredded_at: found.shredded_at,
     })
 }
 
