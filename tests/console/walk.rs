@@ -362,7 +362,7 @@ async fn a_person_schedules_chooses_plans_and_keeps_an_environment() {
     end(hand, site).await;
 }
 
-/// Tokens are shown once; roles see what they may; nothing is done without the session's own token.
+/// Tokens are shown once; roles see what they may; nothing is done without the session's own token. Row Z9.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_lets_others_in_and_sees_what_they_may() {
     if !browser::is_there("a_person_lets_others_in") {
@@ -445,5 +445,28 @@ async fn a_person_lets_others_in_and_sees_what_they_may() {
     hand.open("/console/instances").await;
     hand.browser.find(thirtyfour::By::Css("button[value=dark]")).await.unwrap().click().await.unwrap();
     hand.holds("document.documentElement.dataset.theme === words", "dark").await;
+    hand.open("/console/account").await;
+    hand.does_not_see("Destroy the key").await;
+
+    // Z9: the key is destroyed, after the account's name was typed.
+    hand.clicks("Sign out").await;
+    for (field, text) in [("email", EMAIL), ("password", PASSWORD)] {
+        hand.types(field, text).await;
+    }
+    hand.clicks("Sign in").await;
+    hand.is_at("/console/instances").await;
+    hand.open("/console/account").await;
+    hand.clicks("Destroy the key…").await;
+    hand.dialog("Destroy the account's key").await;
+    hand.sees("This cannot be undone.").await;
+    hand.looks("destroying the key").await;
+    hand.asks("document.querySelector('dialog form.form').noValidate = true").await;
+    confirm(&mut hand, "Destroy the account's key", "yes").await;
+    hand.sees("the account's name confirms it").await;
+    confirm(&mut hand, "Destroy the account's key", "default").await;
+    hand.is_at("/console/account").await;
+    hand.sees("The account's key was destroyed on").await;
+    hand.does_not_see("Destroy the key").await;
+    hand.looks("an account whose key was destroyed").await;
     end(hand, site).await;
 }

@@ -4,6 +4,7 @@ mod flows;
 mod matrix;
 mod postgres_flow;
 mod problems;
+mod promises;
 mod repeats;
 mod server;
 mod sessions;

@@ -123,3 +123,30 @@ async fn broken_requests_end_alone() {
     assert_eq!(api.get("/v1/instances").await.is(200).json["instances"], json!([]));
     api.stop().await;
 }
+
+/// Sends the beginning of a request and no more, and returns what is answered until the connection is closed.
+fn answered_to(address: &str, begin: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(begin.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: waits for what is slow, 30 seconds"]
+async fn who_sends_too_slowly_is_not_waited_for() {
+    let api = Api::start().await;
+    let address = api.base.strip_prefix("http://").unwrap().to_string();
+    let head = format!("POST /v1/instances HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN}\r\n");
+    let body = format!("{head}Content-Type: application/json\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{{");
+    let (to_head, to_body) = (address.clone(), address);
+    let slow_head = tokio::task::spawn_blocking(move || answered_to(&to_head, &head));
+    let slow_body = tokio::task::spawn_blocking(move || answered_to(&to_body, &body));
+    // Others are served meanwhile.
+    api.get("/v1/whoami").await.is(200);
+    assert_eq!(slow_head.await.unwrap(), "");
+    let answer = slow_body.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("/problems/request-timeout"), "{answer}");
+    api.stop().await;
+}
