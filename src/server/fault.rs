@@ -245,6 +245,18 @@ impl Fault {
             ..Self::new(Problem::Internal, "it failed inside the service; its log says more under this request's id")
         }
     }
+
+    /// Writes it into the log. Who tries what is not theirs is to be seen there; what else was refused is of no interest
+    /// but to who asked.
+    pub fn log(&self) {
+        match &self.inside {
+            Some(inside) => tracing::error!(problem = self.problem.name(), "{inside}"),
+            None if matches!(self.problem.status(), 401 | 403 | 429) => {
+                tracing::warn!(problem = self.problem.name(), "{}", self.detail);
+            }
+            None => tracing::debug!(problem = self.problem.name(), "{}", self.detail),
+        }
+    }
 }
 
 /// Seconds after which what is busy is asked for again.

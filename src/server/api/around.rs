@@ -92,14 +92,7 @@ fn is_stream(request: &Request) -> bool {
 /// Turns what a handler, or axum itself, refused into a problem.
 fn complete(response: Response<Body>, path: &str, id: &str) -> Response<Body> {
     if let Some(fault) = response.extensions().get::<Fault>() {
-        match &fault.inside {
-            Some(inside) => tracing::error!(problem = fault.problem.name(), "{inside}"),
-            // Who tries what is not theirs is to be seen.
-            None if matches!(fault.problem.status(), 401 | 403 | 429) => {
-                tracing::warn!(problem = fault.problem.name(), "{}", fault.detail);
-            }
-            None => tracing::debug!(problem = fault.problem.name(), "{}", fault.detail),
-        }
+        fault.log();
         return with_headers(problem::response(fault, path, id), &response);
     }
     let status = response.status();

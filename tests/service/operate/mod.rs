@@ -4,6 +4,7 @@
 mod clock;
 mod copies;
 mod health;
+mod log;
 mod mail;
 mod notices;
 mod receiver;

@@ -52,6 +52,7 @@ pub async fn sign_in(guest: Guest, headers: axum::http::HeaderMap, Form(values):
     match signed_in(&guest, &values).await {
         Ok(cookie) => (see_cookie(&cookie), see_other(&target(&next))).into_response(),
         Err(fault) => {
+            fault.log();
             let status = StatusCode::from_u16(fault.problem.status()).unwrap_or(StatusCode::BAD_REQUEST);
             let is_first = value(&values, "token").is_some();
             let filled = refused(&values, &fault, &[]);

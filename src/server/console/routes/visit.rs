@@ -145,7 +145,7 @@ impl Visitor {
 
     /// A form again, with what was wrong with what was sent.
     pub fn show_again(&self, section: Section, fault: &Fault, page: Outcome<Markup>) -> Response {
-        log(fault);
+        fault.log();
         match page {
             Ok(page) => html(status(fault), page),
             Err(_) => self.failed(section, fault),
@@ -154,7 +154,7 @@ impl Visitor {
 
     /// Why something was not done.
     pub fn failed(&self, section: Section, fault: &Fault) -> Response {
-        log(fault);
+        fault.log();
         html(status(fault), failure::failure(&self.shell, section, &told(fault, &self.who.origin)))
     }
 
@@ -195,7 +195,7 @@ pub fn html(status: StatusCode, page: Markup) -> Response {
 
 /// Why something was not done, for someone who is not signed in.
 pub fn outside(theme: Theme, fault: &Fault, origin: &Origin) -> Response {
-    log(fault);
+    fault.log();
     html(status(fault), failure::outside_failure(theme, &told(fault, origin)))
 }
 
@@ -218,13 +218,6 @@ fn told(fault: &Fault, origin: &Origin) -> Failure {
 
 fn status(fault: &Fault) -> StatusCode {
     StatusCode::from_u16(fault.problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-fn log(fault: &Fault) {
-    match &fault.inside {
-        Some(inside) => tracing::error!(problem = fault.problem.name(), "{inside}"),
-        None => tracing::debug!(problem = fault.problem.name(), "{}", fault.detail),
-    }
 }
 
 fn to_sign_in(parts: &Parts, asked: Asked) -> Response {
