@@ -15,7 +15,7 @@ ONLY ?=
 # Narrows bench-peers to some tools: make bench-peers TOOLS="snaphold restic"
 TOOLS ?=
 
-# Twice the processors: tests of databases wait for their servers more than they compute.
+# Twice the processors, in each of the two groups that run side by side: tests wait for servers and for the disk.
 TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
 
 BINARY := target/release/snaphold
@@ -46,8 +46,8 @@ demo: build ## Snapshot, change, snapshot, list, export, restore, compare: on fi
 	@scripts/demo $(BINARY)
 
 .PHONY: test
-test: setup-test build check ## All checks and tests (15 minutes with a warm target folder)
-	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --release --no-fail-fast $(ONLY)
+test: setup-test check ## All checks and tests (a quarter of an hour with a warm target folder)
+	RUST_TEST_THREADS=$(TEST_THREADS) scripts/test $(ONLY)
 
 .PHONY: setup-test
 setup-test:
@@ -78,7 +78,7 @@ deny: ## Licences, sources and bans of the dependency tree; advisories where the
 	@CACHE="$(CACHE)" scripts/deny
 
 .PHONY: test-long
-test-long: setup-test build ## The tests marked `#[ignore = "long: …"]`: crash images by the thousand, kill -9 by the hundred
+test-long: setup-test ## The tests marked `#[ignore = "long: …"]`: crash images by the thousand, kill -9 by the hundred
 	$(CARGO) test --release $(ONLY) -- --ignored --nocapture --test-threads=1
 
 .PHONY: schemathesis

@@ -2,6 +2,8 @@
 
 #[path = "cli/program.rs"]
 mod program;
+#[path = "support/skipped.rs"]
+mod skipped;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,6 +13,7 @@ use std::process::{Command, Stdio};
 use program::{Done, Place};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use skipped::missing;
 
 const THERE: &[&str] = &["read", "cut", "hash", "look up, new", "look up, known", "delta", "compress", "seal", "write"];
 const BACK: &[&str] = &["read packs", "open", "decompress", "apply deltas", "check", "write files"];
@@ -349,8 +352,7 @@ fn have(test: &str, tools: &[&str]) -> bool {
         |tool: &&str| Command::new(tool).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     let have = tools.iter().all(is_there);
     if !have {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{test} needs {tools:?}");
-        println!("skipped: {test} needs {tools:?}, which are not all installed");
+        missing(test, &format!("all of {tools:?}"));
     }
     have
 }

@@ -1,5 +1,7 @@
 //! SQLite databases: copied while in use, and put back.
 
+#[path = "support/skipped.rs"]
+mod skipped;
 mod sqlite_common;
 
 use std::fs;

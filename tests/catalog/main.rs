@@ -6,6 +6,8 @@ mod notices;
 mod postgres;
 #[path = "../cli/program.rs"]
 mod program;
+#[path = "../support/skipped.rs"]
+mod skipped;
 mod suite;
 mod world;
 

@@ -17,6 +17,8 @@ mod redis;
 mod sample;
 mod server;
 mod site;
+#[path = "../support/skipped.rs"]
+mod skipped;
 mod walk;
 
 use std::path::PathBuf;

@@ -4,5 +4,7 @@ mod damage;
 mod hostile;
 mod neo4j;
 mod round_trip;
+#[path = "../support/skipped.rs"]
+mod skipped;
 mod support;
 mod tools;

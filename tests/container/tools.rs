@@ -12,13 +12,14 @@ use std::process::{Command, Stdio};
 use snaphold::container::{GzWriter, Member, MemberKind, RelativePath, TarWriter};
 use snaphold::format::tree::Metadata;
 
+use crate::skipped::{missing, skipped};
 use crate::support::*;
 
 fn has_gnu_tar() -> bool {
     let said = Command::new("tar").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
     let has = said.starts_with(b"tar (GNU tar)");
     if !has {
-        eprintln!("skipped: no GNU tar here");
+        missing("what is compared with GNU tar", "GNU tar");
     }
     has
 }
@@ -151,7 +152,7 @@ fn gnu_tar_keeps_extended_attributes() {
     let attribute = (b"user.snaphold".to_vec(), b"a=b\n\0\xff".to_vec());
     fs::write(folder.path().join("there"), b"x").unwrap();
     if xattr::set(folder.path().join("there"), OsStr::from_bytes(&attribute.0), &attribute.1).is_err() {
-        eprintln!("skipped: no extended attributes here");
+        skipped("gnu_tar_keeps_extended_attributes", "the file system has none here");
         return;
     }
     let mut described = metadata(0o644);

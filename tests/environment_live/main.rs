@@ -9,6 +9,8 @@ mod program;
 #[path = "../redis/server.rs"]
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod redis;
+#[path = "../support/skipped.rs"]
+mod skipped;
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -18,13 +18,14 @@ use snaphold::format::tree::{Metadata, Node};
 use snaphold::ops::capture::{ParentTree, TreeBuilder};
 use snaphold::ops::export::ExportFormat;
 
+use crate::skipped::missing;
 use crate::support::*;
 
 fn has_gnu_tar() -> bool {
     let said = Command::new("tar").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
     let has = said.starts_with(b"tar (GNU tar)");
     if !has {
-        eprintln!("skipped: no GNU tar here");
+        missing("what is compared with GNU tar", "GNU tar");
     }
     has
 }

@@ -8,5 +8,7 @@ mod files;
 mod listing;
 #[path = "../support/mod.rs"]
 mod shared;
+#[path = "../support/skipped.rs"]
+mod skipped;
 mod stream;
 mod support;

@@ -3,6 +3,8 @@
 
 #[path = "../cli/program.rs"]
 mod program;
+#[path = "../support/skipped.rs"]
+mod skipped;
 
 mod bad_input;
 mod killed;

@@ -7,4 +7,6 @@ mod bad;
 mod dumps;
 mod life;
 mod server;
+#[path = "../support/skipped.rs"]
+mod skipped;
 mod stages;

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::skipped;
+
 pub const CURRENT: &str = "5.26.30";
 pub const OLD: &str = "4.4.44";
 
@@ -25,8 +27,7 @@ pub fn jars(version: &str) -> Option<PathBuf> {
         if output.status.success() && java {
             return Some(PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()));
         }
-        println!("SKIPPED neo4j_live: Neo4j {version} cannot be had: {}", String::from_utf8_lossy(&output.stderr));
-        assert!(std::env::var_os("CI").is_none(), "with CI=true that is a failure");
+        skipped::missing("neo4j_live", &format!("Neo4j {version}: {}", String::from_utf8_lossy(&output.stderr)));
         None
     })
     .clone()

@@ -2,6 +2,8 @@
 
 #[path = "../cli/program.rs"]
 mod program;
+#[path = "../support/skipped.rs"]
+mod skipped;
 
 mod loads;
 mod logical;

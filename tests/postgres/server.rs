@@ -10,6 +10,7 @@ use rustix::process::geteuid;
 use tempfile::TempDir;
 
 use crate::program::{Done, Place};
+use crate::skipped;
 
 /// The superuser's password: no text of any other kind may hold it.
 pub const PASSWORD: &str = "s3cret-0f-the-server";
@@ -36,8 +37,7 @@ pub fn server(test: &str) -> Option<Postgres> {
 /// As [`server`], with more arguments for initdb.
 pub fn server_with(test: &str, initdb: &[&str]) -> Option<Postgres> {
     let Some(bin) = newest() else {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{test}: PostgreSQL is not installed");
-        println!("SKIPPED {test}: PostgreSQL is not installed in {VERSIONS}");
+        skipped::missing(test, &format!("PostgreSQL in {VERSIONS}"));
         return None;
     };
     let server = Postgres { folder: open_folder(), port: free_port(), bin };

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 
 use crate::program::{Done, Place};
 use crate::server::{Server, completed, is_there, left_behind, place_of};
+use crate::skipped;
 
 const TAKE: [&str; 3] = ["snapshot", "take", "cache"];
 
@@ -189,7 +190,7 @@ fn a_full_disk_is_said_and_the_server_is_left_alone() {
         Ok(output)
             if output.status.code() == Some(1) && String::from_utf8_lossy(&output.stderr).contains("No space") => {}
         Ok(output) if output.status.code() == Some(0) => panic!("a full disk went unnoticed: {output:?}"),
-        other => println!("SKIPPED a_full_disk: a small disk cannot be mounted here: {other:?}"),
+        other => skipped::skipped("a_full_disk", &format!("a small disk cannot be mounted here: {other:?}")),
     }
     assert_eq!(server.digest(), digest);
     assert!(server.is_itself());

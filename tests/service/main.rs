@@ -10,6 +10,8 @@ mod program;
 #[path = "../redis/server.rs"]
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod redis;
+#[path = "../support/skipped.rs"]
+mod skipped;
 #[path = "../sqlite_common/mod.rs"]
 mod sqlite_common;
 #[path = "../store/mod.rs"]

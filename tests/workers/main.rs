@@ -7,6 +7,8 @@ mod here;
 mod postgres;
 #[path = "../cli/program.rs"]
 mod program;
+#[path = "../support/skipped.rs"]
+mod skipped;
 #[path = "../sqlite_common/mod.rs"]
 mod sqlite_common;
 

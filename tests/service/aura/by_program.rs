@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::program::Place;
 use crate::served::{Served, word};
+use crate::skipped::skipped;
 
 use super::{account, token};
 
@@ -56,7 +57,7 @@ impl AuraCli<'_> {
 #[test]
 fn aura_cli_works_unchanged() {
     let Some(program) = program() else {
-        println!("SKIPPED aura_cli_works_unchanged: there is no aura-cli (SNAPHOLD_AURA_CLI names one)");
+        skipped("aura_cli_works_unchanged", "there is no aura-cli (SNAPHOLD_AURA_CLI names one)");
         return;
     };
     let place = Place::bare();
