@@ -1,6 +1,7 @@
 //! `mode=logical`.
 
 use std::fs;
+use std::path::Path;
 
 use crate::server::{Commands, PASSWORD, place, run, server};
 
@@ -178,16 +179,18 @@ fn the_password_is_nowhere_but_sealed() {
     let mut holding = server.client("psql", server.port);
     holding.args(["-X", "-q", "-d", "bank", "-c", "BEGIN; LOCK TABLE pgbench_tellers; SELECT pg_sleep(600)"]);
     let mut holding = holding.stdout(std::process::Stdio::null()).spawn().unwrap();
-    let mut taking = place.command(["snapshot", "take", "bank"]).spawn().unwrap();
-    let mut seen = None;
-    while seen.is_none() {
-        assert!(taking.try_wait().unwrap().is_none(), "it must wait for the lock");
-        seen =
-            command_lines().into_iter().find(|line| line.contains("pg_dump") && line.contains("--lock-wait-timeout"));
+    let held =
+        "SELECT count(*) FROM pg_locks WHERE relation = 'pgbench_tellers'::regclass AND mode = 'AccessExclusiveLock'";
+    while server.sql("bank", held).trim() == "0" {
+        assert!(holding.try_wait().unwrap().is_none(), "it must hold the lock");
     }
-    let all = command_lines();
-    assert!(all.iter().any(|line| line.contains("snapshot")), "the reader of command lines sees some");
-    assert!(!all.iter().any(|line| line.contains(PASSWORD)), "a child has the password in its arguments");
+    let mut taking = place.command(["snapshot", "take", "bank"]).spawn().unwrap();
+    let mut children = Vec::new();
+    while !children.iter().any(|line: &String| line.contains("pg_dump") && line.contains("--lock-wait-timeout")) {
+        assert!(taking.try_wait().unwrap().is_none(), "it must wait for the lock");
+        children = command_lines_of_children(taking.id());
+    }
+    assert!(!children.iter().any(|line| line.contains(PASSWORD)), "a child has the password in its arguments");
     server.sql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()");
     let _ = holding.wait();
     let done = taking.wait_with_output().unwrap();
@@ -204,9 +207,14 @@ fn the_password_is_nowhere_but_sealed() {
     assert!(files > 5);
 }
 
-fn command_lines() -> Vec<String> {
-    let read = |entry: fs::DirEntry| fs::read(entry.path().join("cmdline")).ok();
-    let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(read);
+fn command_lines_of_children(parent: u32) -> Vec<String> {
+    let is_child = |folder: &Path| {
+        let stat = fs::read_to_string(folder.join("stat")).unwrap_or_default();
+        // After the name, which may hold anything: the state, then the parent.
+        stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)).is_some_and(|pid| pid == parent.to_string())
+    };
+    let folders = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let lines = folders.filter(|folder| is_child(folder)).filter_map(|folder| fs::read(folder.join("cmdline")).ok());
     lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).collect()
 }
 
