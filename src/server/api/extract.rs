@@ -3,22 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body as HttpBody, to_bytes};
+use axum::body::Body as HttpBody;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::{CONTENT_TYPE, IF_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
+use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::server::actions::Desk;
 use crate::server::auth::Principal;
-use crate::server::fault::{Fault, Problem};
+use crate::server::fault::{Fault, Outcome, Problem};
 
 use super::problem::Refusal;
 
 /// A body that comes slower than that is not waited for.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
+/// How much more than it may be is read of a body that is too long. Who is answered while still sending may see the
+/// connection break instead of the answer.
+const DRAINED_MAX: usize = 16 << 20;
 
 /// Who asks.
 pub struct Who(pub Principal);
@@ -98,18 +102,27 @@ fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// All bytes of a body that is not too long and does not come too slowly.
 pub async fn read_body(body: HttpBody, max: u64) -> Result<Vec<u8>, Refusal> {
+    let read = timeout(BODY_WITHIN, collect(body, max)).await;
+    let read = read.unwrap_or_else(|_| Err(Fault::new(Problem::RequestTimeout, "the body came too slowly")));
+    read.map_err(Refusal)
+}
+
+async fn collect(body: HttpBody, max: u64) -> Outcome<Vec<u8>> {
     let limit = usize::try_from(max).unwrap_or(usize::MAX);
-    match timeout(BODY_WITHIN, to_bytes(body, limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes.into()),
-        Ok(Err(error)) => {
-            let source = std::error::Error::source(&error);
-            let is_too_long = source.is_some_and(|source| source.to_string().contains("length limit"));
-            Err(Refusal(match is_too_long {
-                true => Fault::new(Problem::TooLarge, format!("a body is at most {max} bytes")),
-                false => Fault::new(Problem::MalformedRequest, "the body was cut short"),
-            }))
+    let (mut bytes, mut length) = (Vec::new(), 0_usize);
+    let mut parts = body.into_data_stream();
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|_| Fault::new(Problem::MalformedRequest, "the body was cut short"))?;
+        length = length.saturating_add(part.len());
+        if length <= limit {
+            bytes.extend_from_slice(&part);
+        } else if length > limit.saturating_add(DRAINED_MAX) {
+            break;
         }
-        Err(_) => Err(Refusal(Fault::new(Problem::RequestTimeout, "the body came too slowly"))),
+    }
+    match length <= limit {
+        true => Ok(bytes),
+        false => Err(Fault::new(Problem::TooLarge, format!("a body is at most {max} bytes"))),
     }
 }
 
