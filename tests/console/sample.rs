@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use snaphold::server::actions::exports::{Export, Link};
 use snaphold::server::actions::inside::{
-    DatabaseItem, Difference, DifferenceSummary, FileChange, FileItem, ItemChange, Items,
+    DatabaseItem, Difference, DifferenceSummary, FileChange, FileItem, FileState, ItemChange, Items,
 };
 use snaphold::server::actions::instances::Instance;
 use snaphold::server::actions::jobs::{Job, JobError};
@@ -528,14 +528,16 @@ pub fn contents(by_items: bool) -> Contents {
     let file = |path: &str, kind: &str, size: u64, target: Option<&str>| FileItem {
         path: path.into(),
         path_hex: None,
-        kind: kind.into(),
-        mode: if kind == "directory" { 0o755 } else { 0o640 },
-        uid: 1000,
-        gid: 1000,
-        size,
-        mtime: before(100),
-        target: target.map(str::to_string),
-        reason: None,
+        state: FileState {
+            kind: kind.into(),
+            mode: if kind == "directory" { 0o755 } else { 0o640 },
+            uid: 1000,
+            gid: 1000,
+            size,
+            mtime: before(100),
+            target: target.map(str::to_string),
+            reason: None,
+        },
     };
     let item = |name: &str, rows: u64| DatabaseItem {
         component: None,

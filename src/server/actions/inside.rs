@@ -65,24 +65,9 @@ pub struct FileItem {
     /// The path's bytes in hexadecimal, where `path` does not say them all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_hex: Option<String>,
-    /// `file`, `directory`, `symlink`, …
-    pub kind: String,
-    /// Permission bits.
-    pub mode: u32,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-    /// Bytes: of a file, or of all files below a folder.
-    pub size: u64,
-    /// When its content was last changed.
-    pub mtime: jiff::Timestamp,
-    /// A symbolic link's target.
-    #[serde(default)]
-    pub target: Option<String>,
-    /// Why a file could not be read and is missing.
-    #[serde(default)]
-    pub reason: Option<String>,
+    /// What it is.
+    #[serde(flatten)]
+    pub state: FileState,
 }
 
 /// A table or key of a snapshot.
@@ -247,7 +232,7 @@ pub struct FileChange {
     pub after: Option<FileState>,
 }
 
-/// A file or folder as one of two snapshots has it.
+/// A file or folder as a snapshot has it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FileState {
     /// `file`, `directory`, `symlink`, …

@@ -89,7 +89,7 @@ fn files(shell: &Shell, view: &Snapshot, here: &str, contents: &Contents) -> Mar
 
 fn line(shell: &Shell, view: &Snapshot, (at, entry): (usize, &FileItem), to: &dyn Fn(&str) -> String) -> Markup {
     let name = entry.path.rsplit('/').next().unwrap_or(&entry.path);
-    let is_folder = entry.kind == "directory";
+    let is_folder = entry.state.kind == "directory";
     html! {
         tr {
             th scope="row" class="lead" {
@@ -97,12 +97,12 @@ fn line(shell: &Shell, view: &Snapshot, (at, entry): (usize, &FileItem), to: &dy
                     (icon(if is_folder { "folder" } else { "file" }))
                     @if is_folder { a href=(to(&entry.path)) { (name) } } @else { (name) }
                 }
-                @if let Some(target) = &entry.target { span class="sub" { "→ " (target) } }
-                @if let Some(reason) = &entry.reason { span class="sub reason" { "not read: " (reason) } }
+                @if let Some(target) = &entry.state.target { span class="sub" { "→ " (target) } }
+                @if let Some(reason) = &entry.state.reason { span class="sub reason" { "not read: " (reason) } }
             }
-            td data-label="Size" class="number" { (size(entry.size)) }
-            td data-label="Changed" { (exact(shell, entry.mtime)) }
-            td data-label="Mode" { code { (format!("{:04o}", entry.mode)) } }
+            td data-label="Size" class="number" { (size(entry.state.size)) }
+            td data-label="Changed" { (exact(shell, entry.state.mtime)) }
+            td data-label="Mode" { code { (format!("{:04o}", entry.state.mode)) } }
             td class="act" {
                 @if shell.may_operate() {
                     (menu(&format!("file-{at}"), name, &[Item::Dialog("download", "Export it alone…", link::with_query(&link::snapshot(&view.id, "export"), &[("path", &entry.path), ("format", "tar.gz")]))]))
