@@ -94,6 +94,10 @@ fuzz: setup-test build ## Every fuzz target for FUZZ_SECONDS (60) each
 bench: build ## Each stage alone, and snapshot and restore whole
 	$(CARGO) bench --bench '*' -- $(ONLY)
 
+.PHONY: bench-service
+bench-service: build ## A page of 100,000 snapshots for 200 clients at once: how long it takes
+	$(CARGO) bench --bench service
+
 .PHONY: bench-peers
 bench-peers: build ## Beside restic, borg, rustic and others, on the same work in turns: benches/peers/README.md
 	@benches/peers/setup

@@ -190,7 +190,11 @@ fn a_full_disk_is_said_and_the_server_is_left_alone() {
         Ok(output)
             if output.status.code() == Some(1) && String::from_utf8_lossy(&output.stderr).contains("No space") => {}
         Ok(output) if output.status.code() == Some(0) => panic!("a full disk went unnoticed: {output:?}"),
-        other => skipped::skipped("a_full_disk", &format!("a small disk cannot be mounted here: {other:?}")),
+        Ok(other) => {
+            let said = String::from_utf8_lossy(&other.stderr);
+            skipped::skipped("a_full_disk", &format!("a small disk cannot be mounted here: {}", said.trim()));
+        }
+        Err(error) => skipped::skipped("a_full_disk", &format!("a small disk cannot be mounted here: {error}")),
     }
     assert_eq!(server.digest(), digest);
     assert!(server.is_itself());
