@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -217,6 +217,18 @@ impl User {
             Some(User { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
         };
         names.iter().copied().chain(["nobody"]).find_map(of).or(Some(User { uid: 65_534, gid: 65_534 }))
+    }
+
+    /// Whether this user may come to a folder and pass through it, as the modes of it and of all above it say.
+    pub fn may_enter(self, folder: &Path) -> bool {
+        folder.ancestors().filter_map(|folder| std::fs::metadata(folder).ok()).all(|stat| {
+            let bits = match () {
+                () if stat.uid() == self.uid => stat.mode() >> 6,
+                () if stat.gid() == self.gid => stat.mode() >> 3,
+                () => stat.mode(),
+            };
+            bits & 1 != 0
+        })
     }
 }
 

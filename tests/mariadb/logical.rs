@@ -1,6 +1,7 @@
 //! One database as the text of a dump.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::server::{BANK, HOLDS, INVARIANT, Load, SHOP, Server, comparable, is_here, place};
@@ -169,6 +170,10 @@ fn a_drill_says_what_it_saw_and_leaves_nothing() {
     assert!(bad.stdout.contains("\"proven\":false"), "{bad:?}");
     assert_eq!(fs::read_dir(place.path("tmp")).unwrap().count(), 0);
     assert_eq!(processes_with(&place.text_path("tmp")), 0);
+    // Where its server's user, who is not root, cannot come, the server is elsewhere.
+    fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o700)).unwrap();
+    let elsewhere = place.run(["drill", "latest", "--json"]).succeeds().object();
+    assert_eq!(elsewhere["proven"], true, "{elsewhere}");
 }
 
 /// Processes that have a text in their words.

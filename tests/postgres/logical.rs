@@ -1,6 +1,7 @@
 //! `mode=logical`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::server::{Commands, PASSWORD, place, run, server};
@@ -35,6 +36,10 @@ fn a_snapshot_under_load_is_of_one_moment_and_comes_back() {
     let wrong = place.run(["drill", "bank@latest", "--query", "SELECT nothing", "--json"]);
     assert_eq!(wrong.object()["proven"], false);
     assert_eq!(fs::read_dir(place.path("tmp")).unwrap().count(), 0, "a drill leaves nothing");
+
+    // Where its server's user, who is not root, cannot come, the server is elsewhere.
+    fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(place.json(["drill", "bank@latest", "--json"])["proven"], true);
 }
 
 /// Everything that pg_dump knows how to dump, about: odd names, large objects, owners, grants, settings, a view, a

@@ -1,7 +1,6 @@
 //! A throw-away server: on a socket in a folder of its own, reached by nobody else, gone when it is dropped.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
@@ -37,18 +36,8 @@ pub struct ScratchFolder {
 impl ScratchFolder {
     /// A new one.
     pub fn new(place: &Place) -> Result<Self> {
-        let folder = place.folder("mariadb")?;
         let user = User::for_servers(&["mysql"]);
-        if let Some(user) = user {
-            let failed = |error| Error::target(folder.path(), error);
-            chown(folder.path(), Some(user.uid), Some(user.gid)).map_err(failed)?;
-            if !can_be_entered(folder.path()) {
-                return Err(Error::Refused(format!(
-                    "{} is in a folder that only root can enter, and a database server does not run as root; set SNAPHOLD_TMPDIR to another",
-                    folder.path().display()
-                )));
-            }
-        }
+        let folder = place.server_folder("mariadb", user)?;
         Ok(Self { folder, user })
     }
 
@@ -156,12 +145,6 @@ pub fn give(path: &Path, uid: u32, gid: u32) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether others than its owner can come to a folder.
-fn can_be_entered(folder: &Path) -> bool {
-    let mut above = folder.ancestors().skip(1);
-    above.all(|above| fs::metadata(above).is_ok_and(|stat| stat.permissions().mode() & 0o001 != 0))
 }
 
 /// What a server complained of, in a line.

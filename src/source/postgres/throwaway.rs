@@ -1,7 +1,7 @@
 //! Servers that are thrown away: started on a socket in a private folder, for an export or a drill, and gone afterwards.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
+use std::os::unix::fs::{PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
@@ -21,8 +21,6 @@ use super::tables::DATA_FOLDER;
 const PORT: u16 = 5432;
 /// Who the new cluster's superuser is.
 const SUPERUSER: &str = "postgres";
-/// A socket's path is at most 107 bytes; its name in the folder takes some of them.
-const FOLDER_LEN_MAX: usize = 85;
 const POLL: Duration = Duration::from_millis(50);
 /// How often is looked whether the server has started: half an hour, which a long recovery may take.
 const POLLS_MAX: usize = 36_000;
@@ -36,24 +34,8 @@ pub struct Folder {
 impl Folder {
     /// A new one. It goes when it is dropped.
     pub fn new(place: &Place) -> Result<Self> {
-        let folder = place.folder("pg")?;
         let user = User::for_servers(&["postgres"]);
-        let path = folder.path();
-        if path.as_os_str().len() > FOLDER_LEN_MAX {
-            return Err(Error::Refused(format!(
-                "{} is too long a path for a server's socket; set SNAPHOLD_TMPDIR to a folder with a shorter one",
-                path.display()
-            )));
-        }
-        if let Some(user) = user {
-            if let Some(closed) = path.ancestors().skip(1).find(|above| !may_enter(above, user)) {
-                return Err(Error::Refused(format!(
-                    "a throw-away server must not run as root, and the user it runs as cannot enter {}; set SNAPHOLD_TMPDIR to a folder that everybody can enter",
-                    closed.display()
-                )));
-            }
-            lchown(path, Some(user.uid), Some(user.gid)).map_err(|error| Error::target(path, error))?;
-        }
+        let folder = place.server_folder("pg", user)?;
         Ok(Self { folder, user })
     }
 
@@ -105,17 +87,6 @@ impl Folder {
         let said = place.programs.run(command, tool, None)?;
         Ok(String::from_utf8_lossy(&said).trim().to_string())
     }
-}
-
-/// Whether a user may pass through a folder, as its mode says.
-fn may_enter(folder: &Path, user: User) -> bool {
-    let Ok(stat) = fs::metadata(folder) else { return true };
-    let bits = match () {
-        () if stat.uid() == user.uid => stat.mode() >> 6,
-        () if stat.gid() == user.gid => stat.mode() >> 3,
-        () => stat.mode(),
-    };
-    bits & 1 != 0
 }
 
 /// Gives a folder and all below it to an owner.

@@ -22,16 +22,14 @@ use super::server::Info;
 use super::stored::{count, visit, write_stored};
 
 const PAUSE: Duration = Duration::from_millis(50);
-/// Longest path of a socket, bytes.
-const SOCKET_MAX: usize = 107;
 /// Databases that a server gets at least.
 const DATABASES: u64 = 16;
 
 /// Holds a drill.
 pub fn hold(stored: &Stored<'_>, query: Option<&str>, place: &Place, progress: &dyn Progress) -> Result<Vec<Check>> {
     let program = place.programs.find("redis-server", &[], "the package redis-server")?;
-    let folder = place.folder("drill")?;
     let user = User::for_servers(&["redis"]);
+    let folder = place.server_folder("drill", user)?;
     let file = folder.path().join(FILE);
     let written = write_stored(stored, &file, progress)?;
     if written.has_modules {
@@ -40,9 +38,7 @@ pub fn hold(stored: &Stored<'_>, query: Option<&str>, place: &Place, progress: &
         ));
     }
     if let Some(user) = user {
-        for path in [folder.path(), &file] {
-            chown(path, Some(user.uid), Some(user.gid)).map_err(|error| Error::target(path, error))?;
-        }
+        chown(&file, Some(user.uid), Some(user.gid)).map_err(|error| Error::target(&file, error))?;
     }
     fs::set_permissions(folder.path(), Permissions::from_mode(0o700))
         .map_err(|error| Error::target(folder.path(), error))?;
@@ -80,12 +76,6 @@ struct Throwaway {
 impl Throwaway {
     fn start(program: &Path, user: Option<&User>, folder: &Path, databases: u64, place: &Place) -> Result<Self> {
         let socket: PathBuf = folder.join("s");
-        if socket.as_os_str().len() > SOCKET_MAX {
-            return Err(Error::Failed(format!(
-                "the path of a socket in {} is too long; use a shorter folder for temporary files (TMPDIR)",
-                folder.display()
-            )));
-        }
         let mut command = place.programs.command_as(program, user)?;
         command.args(["--port", "0", "--save", "", "--appendonly", "no", "--daemonize", "no", "--dbfilename", FILE]);
         command.arg("--databases").arg(databases.to_string());
