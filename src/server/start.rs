@@ -1,6 +1,7 @@
 //! Starting and stopping a server: the data folder, the catalog, workers, the scheduler, HTTP.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,13 +70,16 @@ pub struct Server {
     stop: watch::Sender<bool>,
     duties: JoinSet<()>,
     http: Handle<SocketAddr>,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    serving: tokio::task::JoinHandle<io::Result<()>>,
 }
 
 impl Server {
     /// Starts a server. It answers when this returns.
     pub async fn start(start: Start) -> Result<Self> {
         let Start { config, data, surroundings, programs, vault, plans, admin_token } = start;
+        // First of all, so that what cannot listen begins nothing.
+        let listener = bind(config.listen)?;
+        let address = listener.local_addr().map_err(|error| cannot_listen(config.listen, &error))?;
         let folders = Folders::of(&data);
         let making = folders.clone();
         blocking(move || making.make()).await?;
@@ -98,10 +102,7 @@ impl Server {
         let all = api::router(desk.clone()).merge(pages).merge(aura::router(desk)).merge(operation.routes());
         let router = aura::front(all.layer(counted));
         operation.start(&mut duties, &stopping);
-        let (http, serving) = listen(&state.config, router).await?;
-        let address = http.listening().await.ok_or_else(|| {
-            Error::Failed(format!("cannot listen on {}: is another program there?", state.config.listen))
-        })?;
+        let (http, serving) = serve(&state.config, listener, router).await?;
         tracing::info!(%address, catalog = ?state.catalog, "listening");
         Ok(Self { address, new_token, state, workers, stop, duties, http, serving })
     }
@@ -170,6 +171,7 @@ async fn parts(
     plans: Arc<Plans>,
     programs: Programs,
 ) -> Result<(State, Parts)> {
+    is_the_key(&catalog, &vault).await?;
     let tenants = Arc::new(tenants(&config, &folders, &catalog, vault.clone(), Plans::clone(&plans), programs));
     let jobs = Jobs::new(catalog.clone());
     let (folders, config) = (Arc::new(folders), Arc::new(config));
@@ -209,6 +211,19 @@ fn catalog_url(config: &Config, folders: &Folders) -> Result<String> {
     }
 }
 
+/// That the master key is the one under which the accounts' secrets are sealed. Under another, none of them would open,
+/// and those that are made from now on would open under that one alone.
+async fn is_the_key(catalog: &Catalog, vault: &Vault) -> Result<()> {
+    let accounts = catalog.accounts().await?;
+    let sealed = accounts.iter().find_map(|account| Some((&account.id, account.sealed_secret.as_deref()?)));
+    match sealed.map(|(account, sealed)| vault.open_secret(account, sealed)) {
+        None | Some(Ok(_)) => Ok(()),
+        Some(Err(_)) => Err(Error::Refused(
+            "this is not the master key under which the accounts' secrets are sealed; start with that one".into(),
+        )),
+    }
+}
+
 /// The account of whoever names none, made at the first start.
 async fn default_account(state: &State) -> Result<()> {
     if state.catalog.fact(DEFAULT_ACCOUNT).await?.is_some() {
@@ -221,16 +236,30 @@ async fn default_account(state: &State) -> Result<()> {
     state.catalog.set_fact(DEFAULT_ACCOUNT, &account.id).await.map(drop)
 }
 
-/// Begins to serve.
-async fn listen(
+fn bind(address: SocketAddr) -> Result<TcpListener> {
+    let bound = TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    bound.map_err(|error| cannot_listen(address, &error))
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {
+    Error::Failed(match error.kind() {
+        io::ErrorKind::AddrInUse => format!("cannot listen on {address}: another program does"),
+        _ => format!("cannot listen on {address}: {error}"),
+    })
+}
+
+/// Begins to serve who comes to `listener`.
+async fn serve(
     config: &Config,
+    listener: TcpListener,
     router: Router,
-) -> Result<(Handle<SocketAddr>, tokio::task::JoinHandle<std::io::Result<()>>)> {
+) -> Result<(Handle<SocketAddr>, tokio::task::JoinHandle<io::Result<()>>)> {
     let handle = Handle::new();
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let failed = |error: io::Error| cannot_listen(config.listen, &error);
     let serving = match &config.tls {
         None => {
-            let mut server = axum_server::bind(config.listen).handle(handle.clone());
+            let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle.clone());
             server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
             tokio::spawn(server.serve(service))
         }
@@ -238,7 +267,8 @@ async fn listen(
             let certificate = RustlsConfig::from_pem_file(&tls.certificate, &tls.key)
                 .await
                 .map_err(|error| Error::Usage(format!("the certificate and key in [tls] cannot be used: {error}")))?;
-            let mut server = axum_server::bind_rustls(config.listen, certificate).handle(handle.clone());
+            let server = axum_server::from_tcp_rustls(listener, certificate).map_err(failed)?;
+            let mut server = server.handle(handle.clone());
             server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
             tokio::spawn(server.serve(service))
         }

@@ -52,9 +52,6 @@ pub fn run(context: &Context, arguments: &ServeArgs) -> Result<Report> {
         return Report::new(&checked, format!("{text}The config is well.\n"));
     }
     log(&config.log)?;
-    for warning in config.warnings() {
-        tracing::warn!("{warning}");
-    }
     let start = start(context, config)?;
     let programs = start.programs.clone();
     let report = runtime()?.block_on(serve(start, context.global.json));
@@ -110,8 +107,13 @@ async fn serve(start: Start, json: bool) -> Result<Report> {
     // Before the start, so that a signal during it stops what was started.
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let (warnings, scheme) = (start.config.warnings(), if start.config.tls.is_some() { "https" } else { "http" });
     let server = Server::start(start).await?;
-    tell(&Listening { listening: format!("http://{}", server.address), admin_token: server.new_token.clone() }, json)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let listening = format!("{scheme}://{}", server.address);
+    tell(&Listening { listening, admin_token: server.new_token.clone() }, json)?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

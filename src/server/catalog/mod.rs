@@ -23,7 +23,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Any, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
 
 use crate::clock::Surroundings;
 use crate::error::{Error, Result};
@@ -68,6 +68,9 @@ impl Catalog {
         install_default_drivers();
         let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
         let url = if is_postgres { url.to_string() } else { format!("{url}?mode=rwc") };
+        let unopened = |error: sqlx::Error| Error::Failed(format!("cannot open the catalog: {error}"));
+        // The pool would try for its whole time, and then say no more than that the time is over.
+        AnyConnection::connect(&url).await.map_err(unopened)?.close().await.map_err(unopened)?;
         let pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(CONNECTING)
@@ -85,7 +88,7 @@ impl Catalog {
             })
             .connect(&url)
             .await
-            .map_err(|error| Error::Failed(format!("cannot open the catalog: {error}")))?;
+            .map_err(unopened)?;
         let catalog = Self { pool, is_postgres, surroundings };
         migrations()
             .run(&catalog.pool)

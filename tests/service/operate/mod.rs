@@ -9,6 +9,8 @@ mod mail;
 mod notices;
 mod receiver;
 mod smtp_server;
+mod starts;
+mod tls;
 mod webhooks;
 
 use std::sync::Arc;
