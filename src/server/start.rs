@@ -78,7 +78,7 @@ impl Server {
     pub async fn start(start: Start) -> Result<Self> {
         let Start { config, data, surroundings, programs, vault, plans, admin_token } = start;
         // First of all, so that what cannot listen begins nothing.
-        let listener = bind(config.listen)?;
+        let listener = bind(config.listen).await?;
         let address = listener.local_addr().map_err(|error| cannot_listen(config.listen, &error))?;
         let folders = Folders::of(&data);
         let making = folders.clone();
@@ -236,9 +236,10 @@ async fn default_account(state: &State) -> Result<()> {
     state.catalog.set_fact(DEFAULT_ACCOUNT, &account.id).await.map(drop)
 }
 
-fn bind(address: SocketAddr) -> Result<TcpListener> {
-    let bound = TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
-    bound.map_err(|error| cannot_listen(address, &error))
+/// Tokio's listener keeps more callers waiting than the standard library's: a thousand may come at once.
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    let bound = tokio::net::TcpListener::bind(address).await;
+    bound.and_then(tokio::net::TcpListener::into_std).map_err(|error| cannot_listen(address, &error))
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {
