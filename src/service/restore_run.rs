@@ -305,7 +305,8 @@ impl<'s> Run<'s> {
         Ok(())
     }
 
-    /// Keeps the state that is overwritten, unless the user does not want that or there is none.
+    /// Keeps the state that is overwritten, unless the user does not want that or there is none. A restore that is taken up
+    /// before this was noted keeps it once more: others may have written to it since.
     fn take_safety(&self) -> Result<Option<SnapshotId>> {
         if self.state.no_safety {
             return Ok(None);
@@ -434,9 +435,10 @@ impl<'s> Run<'s> {
         }
     }
 
-    /// Goes back, by the safety snapshot where nothing else is left.
-    pub fn go_back(mut self) -> Result<()> {
-        self.revert(true).inspect_err(|_| self.leave())
+    /// Goes back, by the safety snapshot where nothing else is left. Returns the safety snapshot, if there is one.
+    pub fn go_back(mut self) -> Result<Option<SnapshotId>> {
+        self.revert(true).inspect_err(|_| self.leave())?;
+        Ok(self.state.safety)
     }
 
     /// Goes back. With `by_safety` the safety snapshot is used for what is not kept aside.

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::ledger::{RestoreOf, RestoreStage, RestoreState};
 use crate::format::manifest::{Component, SnapshotType};
 use crate::format::tree::{Entry, Node};
+use crate::id::SnapshotId;
 use crate::ops::Progress;
 use crate::ops::restore::{self, Mark, RestoreReport, plan_in_place, restore_new};
 use crate::repo::Reader;
@@ -225,15 +226,15 @@ impl Service {
     pub fn resume_restore(&self, instance: &str, progress: &dyn Progress) -> Result<ResumeOutcome> {
         self.take_up(instance, progress, |run| {
             let ran = run.complete()?;
-            Ok(("done", ran.checks))
+            Ok(("done", ran.checks, ran.safety))
         })
     }
 
     /// Goes back to the state before a restore over an instance that was cut short.
     pub fn abort_restore(&self, instance: &str, progress: &dyn Progress) -> Result<ResumeOutcome> {
         self.take_up(instance, progress, |run| {
-            run.go_back()?;
-            Ok(("reverted", Vec::new()))
+            let safety = run.go_back()?;
+            Ok(("reverted", Vec::new(), safety))
         })
     }
 
@@ -241,7 +242,7 @@ impl Service {
         &self,
         instance: &str,
         progress: &dyn Progress,
-        work: impl FnOnce(Run<'_>) -> Result<(&'static str, Vec<Check>)>,
+        work: impl FnOnce(Run<'_>) -> Result<(&'static str, Vec<Check>, Option<SnapshotId>)>,
     ) -> Result<ResumeOutcome> {
         let catalog = self.catalog()?;
         catalog.instance(instance)?;
@@ -254,7 +255,6 @@ impl Service {
         if is_at_it(self, &state) == Some(true) {
             return Err(unfinished(self, &state));
         }
-        let safety_snapshot = state.safety.map(|id| id.to_string());
         let (of, snapshot) = match &state.of {
             RestoreOf::Snapshot(id) => (id.to_string(), Some(catalog.snapshot(*id)?)),
             RestoreOf::Dump(name) => (name.clone(), None),
@@ -263,7 +263,8 @@ impl Service {
         let parts = self.parts_again(&catalog, &state, snapshot, &reader)?;
         let manifest = snapshot.map(|snapshot| &snapshot.manifest);
         let means = Means { service: self, reader, progress };
-        let (outcome, checks) = work(Run::take_up(means, (revision, state), manifest, parts)?)?;
+        let (outcome, checks, safety) = work(Run::take_up(means, (revision, state), manifest, parts)?)?;
+        let safety_snapshot = safety.map(|id| id.to_string());
         Ok(ResumeOutcome { instance: instance.to_string(), outcome: outcome.into(), of, safety_snapshot, checks })
     }
 
