@@ -1,21 +1,17 @@
 //! Two hundred accounts, two workers, and one account that asks for fifty large jobs first: the others' turn comes.
 
 use std::fs;
-use std::sync::Arc;
 use std::time::Duration;
 
 use snaphold::server::catalog::{Account, Catalog, Job, JobFilter, JobState};
 use snaphold::server::jobs::{Asker, Bench, Jobs, Workers};
-use snaphold::server::tenants::{Tenants, TenantsConfig};
-use snaphold::server::vault::Vault;
 use snaphold::server::work::{self, JobSpec};
-use snaphold::service::{InstanceSpec, Plans};
-use snaphold::source::program::Programs;
+use snaphold::service::InstanceSpec;
 use tokio::runtime::Runtime;
 
 use crate::here::surroundings;
+use crate::servers::bench;
 
-const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const ASKER: Asker<'static> = Asker { actor: "test", request_id: None };
 
 async fn snapshot(jobs: &Jobs, account: &Account, number: u64) -> Job {
@@ -48,7 +44,7 @@ fn waits(jobs: &[&Job]) -> (i64, i64) {
 async fn measure(others: usize, large: u64) {
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let path = |name: &str| folder.path().join(name);
-    for name in ["accounts", "tmp", "exports", "uploads", "small", "large"] {
+    for name in ["small", "large"] {
         fs::create_dir(path(name)).unwrap();
     }
     fs::write(path("small/a.txt"), "a text").unwrap();
@@ -58,18 +54,8 @@ async fn measure(others: usize, large: u64) {
         surroundings.entropy.fill(&mut noise);
         fs::write(path(&format!("large/{number}")), &noise).unwrap();
     }
-    let url = format!("sqlite://{}", path("catalog").display());
-    let catalog = Catalog::open(&url, surroundings.clone()).await.unwrap();
-    let config = TenantsConfig {
-        accounts: path("accounts"),
-        staging: path("tmp"),
-        plans: Plans::built_in(),
-        programs: Programs::new(Vec::new()),
-        surroundings: surroundings.clone(),
-        grace_ns: 1,
-        open_max: 64,
-    };
-    let tenants = Arc::new(Tenants::new(config, Vault::of_text(KEY, surroundings.entropy).unwrap()));
+    let bench = bench(folder.path(), surroundings, 1).await;
+    let Bench { catalog, tenants, jobs, .. } = bench.clone();
     let mut accounts = Vec::new();
     for number in 0..=others {
         let id = format!("a{number}");
@@ -82,22 +68,12 @@ async fn measure(others: usize, large: u64) {
         tenants.service(&id, &sealed).unwrap().add_instance("data", spec).unwrap();
         accounts.push(account);
     }
-    let jobs = Jobs::new(catalog.clone());
     for number in 0..large {
         snapshot(&jobs, &accounts[0], number).await;
     }
     for (number, account) in accounts.iter().enumerate().skip(1) {
         snapshot(&jobs, account, 1000 + number as u64).await;
     }
-    let bench = Bench {
-        catalog: catalog.clone(),
-        tenants,
-        jobs,
-        exports: path("exports"),
-        uploads: path("uploads"),
-        jobs_per_account: 1,
-        silence_us: 60_000_000,
-    };
     let workers = Workers::start(&bench, 2);
     let all = loop {
         let all = ended(&catalog, &accounts).await;

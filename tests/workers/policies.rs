@@ -9,18 +9,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::{SignedDuration, Timestamp};
 use snaphold::clock::{Clock, Entropy, ProcessIdentity, Processes, Surroundings};
 use snaphold::server::catalog::{Account, Catalog};
-use snaphold::server::jobs::{Bench, Jobs, mirror_account};
+use snaphold::server::jobs::{Bench, mirror_account};
 use snaphold::server::scheduler::{Pace, Scheduler};
-use snaphold::server::tenants::{Tenants, TenantsConfig};
-use snaphold::server::vault::Vault;
 use snaphold::service::policy::{Policy, PolicyEdit, Slot, Spread};
 use snaphold::service::{InstanceSpec, Plans, Service, SnapshotView};
-use snaphold::source::program::Programs;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::servers::bench;
+
 const HOUR_US: i64 = 3_600_000_000;
-const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 /// A clock that is set, and moves by a microsecond each time that it is read.
 struct World(AtomicI64);
@@ -69,35 +67,13 @@ impl Site {
         let surroundings = Surroundings { clock: world.clone(), entropy: world.clone(), processes: world.clone() };
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let path = |name: &str| folder.path().join(name);
-        for name in ["accounts", "tmp", "exports", "uploads", "source"] {
-            std::fs::create_dir(path(name)).unwrap();
-        }
+        std::fs::create_dir(path("source")).unwrap();
         std::fs::write(path("source/a.txt"), "a text").unwrap();
-        let url = format!("sqlite://{}", path("catalog").display());
-        let catalog = Catalog::open(&url, surroundings.clone()).await.unwrap();
-        let config = TenantsConfig {
-            accounts: path("accounts"),
-            staging: path("tmp"),
-            plans: Plans::built_in(),
-            programs: Programs::new(Vec::new()),
-            surroundings: surroundings.clone(),
-            grace_ns: 24 * HOUR_US * 1000,
-            open_max: 8,
-        };
-        let tenants = Arc::new(Tenants::new(config, Vault::of_text(KEY, surroundings.entropy).unwrap()));
+        let bench = bench(folder.path(), surroundings, 24 * HOUR_US * 1000).await;
+        let Bench { catalog, tenants, jobs, .. } = bench.clone();
         let sealed = tenants.create("a1").unwrap();
         let account = catalog.add_account("a1", "one", &sealed).await.unwrap();
         let service = tenants.service("a1", &sealed).unwrap();
-        let jobs = Jobs::new(catalog.clone());
-        let bench = Bench {
-            catalog: catalog.clone(),
-            tenants,
-            jobs: jobs.clone(),
-            exports: path("exports"),
-            uploads: path("uploads"),
-            jobs_per_account: 1,
-            silence_us: 60_000_000,
-        };
         let pace = Pace { check_us: None, ..Pace::default() };
         let scheduler = Scheduler::new(
             catalog.clone(),

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use snaphold::clock::Surroundings;
 use snaphold::server::catalog::{Account, Catalog};
+use snaphold::server::jobs::{Bench, Jobs};
 use snaphold::server::tenants::{Tenants, TenantsConfig};
 use snaphold::server::vault::Vault;
 use snaphold::service::{Plans, Service};
@@ -89,19 +91,44 @@ impl Data {
     pub fn tenants(&self) -> Arc<Tenants> {
         let surroundings = surroundings();
         let vault = Vault::of_file(&self.path("data/master.key"), surroundings.entropy.clone()).unwrap();
-        let config = TenantsConfig {
-            accounts: self.path("data/accounts"),
-            staging: self.path("data/tmp"),
-            plans: Plans::built_in(),
-            programs: Programs::new(Vec::new()),
-            surroundings,
-            grace_ns: 3_600_000_000_000,
-            open_max: 8,
-        };
-        Arc::new(Tenants::new(config, vault))
+        tenants(&self.path("data"), vault, surroundings, 3_600_000_000_000)
     }
 
     pub fn service(&self, account: &Account) -> Arc<Service> {
         self.tenants().service(&account.id, account.sealed_secret.as_deref().unwrap()).unwrap()
+    }
+}
+
+const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+fn tenants(data: &Path, vault: Vault, surroundings: Surroundings, grace_ns: i64) -> Arc<Tenants> {
+    let config = TenantsConfig {
+        accounts: data.join("accounts"),
+        staging: data.join("tmp"),
+        plans: Plans::built_in(),
+        programs: Programs::new(Vec::new()),
+        surroundings,
+        grace_ns,
+        open_max: 64,
+    };
+    Arc::new(Tenants::new(config, vault))
+}
+
+/// What workers of this process work with, in an empty folder: no server, and one job of an account at once.
+pub async fn bench(folder: &Path, surroundings: Surroundings, grace_ns: i64) -> Bench {
+    for name in ["accounts", "tmp", "exports", "uploads"] {
+        fs::create_dir(folder.join(name)).unwrap();
+    }
+    let url = format!("sqlite://{}", folder.join("catalog").display());
+    let catalog = Catalog::open(&url, surroundings.clone()).await.unwrap();
+    let vault = Vault::of_text(KEY, surroundings.entropy.clone()).unwrap();
+    Bench {
+        catalog: catalog.clone(),
+        tenants: tenants(folder, vault, surroundings, grace_ns),
+        jobs: Jobs::new(catalog),
+        exports: folder.join("exports"),
+        uploads: folder.join("uploads"),
+        jobs_per_account: 1,
+        silence_us: 60_000_000,
     }
 }
