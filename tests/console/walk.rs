@@ -66,7 +66,7 @@ async fn end(hand: Hand, site: Site) {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Rows A1–A6, B1, B2, B4, B5, D1, D4, X3 and Z3, Z5, Z6, Z8, over PostgreSQL.
+/// Rows A1–A6, B1, B2, B4, B5, D1, D4, X3 and Z1, Z3–Z6, Z8, over PostgreSQL.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_takes_exports_clones_restores_and_loads_a_postgresql_database() {
     let test = "a_person_takes_exports_clones";
@@ -182,6 +182,24 @@ async fn a_person_takes_exports_clones_restores_and_loads_a_postgresql_database(
         );
         hand.holds(&only, word).await;
         hand.row(&[word]).await;
+    }
+
+    // Z1, Z4: what the load, and a further snapshot in which a row changed, added is a small part of what they hold.
+    database.sql("shop", "UPDATE orders SET note = 'changed' WHERE id = 7");
+    hand.open("/console/instances/shop").await;
+    take(&mut hand, "a row later", "3").await;
+    hand.row(&["a row later", "Completed"]).await;
+    for description in ["from a file", "a row later"] {
+        let script = format!(
+            "const row = [...document.querySelectorAll('tbody tr')].find((tr) => tr.innerText.includes('{description}'));
+             const bytes = (label) => {{
+                 const [number, unit] = row.querySelector('[data-label=\"' + label + '\"]').innerText.trim().split(/\\s+/);
+                 return parseFloat(number) * {{ B: 1, KiB: 1024, MiB: 1048576 }}[unit];
+             }};
+             return [bytes('Size'), bytes('Added')]"
+        );
+        let bytes: Vec<f64> = serde_json::from_value(hand.asks(&script).await).unwrap();
+        assert!(bytes[0] > 50_000.0 && bytes[1] < bytes[0] / 10.0, "{description}: {bytes:?}");
     }
 
     // Z8: held, so not deleted; Z5: proven.
